@@ -1,0 +1,3 @@
+//! The command `eras`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Eras: data sets, readers and loaders.

@@ -1,0 +1,1 @@
+//! Eras: #[derive(Module)].

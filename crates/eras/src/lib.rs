@@ -1,0 +1,1 @@
+//! Deep learning in Rust, every era of it.

@@ -1,0 +1,1 @@
+//! Eras: models of every era.

@@ -1,0 +1,1 @@
+//! Eras: layers, initializers, losses, optimizers, schedules.

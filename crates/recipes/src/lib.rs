@@ -1,0 +1,1 @@
+//! Eras: model x data x trainer, each with its promised result.

@@ -1,0 +1,1 @@
+//! Eras: tensors and the tape.

@@ -1,0 +1,1 @@
+//! Eras: the training loop, metrics, checkpoints, runs and reports.
