@@ -3,9 +3,33 @@
 //! Nothing here knows a tensor. Every kernel gives the same bits at any number of threads: work is cut
 //! into chunks whose size does not depend on how many threads there are, and partial sums are added in
 //! the order of the chunks.
-#![expect(unsafe_code, reason = "SIMD, buffers and threads: the only crate that may")]
+#![expect(
+    unsafe_code,
+    reason = "SIMD, buffers and threads: the only crate that may"
+)]
 
+pub mod batch_norm;
+pub mod buffer;
+pub mod cross_entropy;
+pub mod cumulative;
+pub mod dropout;
+pub mod elementwise;
 pub mod float;
+pub mod index;
+pub mod linear;
+mod lines;
+pub mod logsumexp;
+pub mod math;
+pub mod matmul;
+pub mod norm;
+pub mod optim;
+pub mod order;
+pub mod pair_loss;
+pub mod peak;
+pub mod reduce;
+pub mod simd;
+pub mod softmax;
 pub mod team;
+mod wide;
 
 pub use float::Float;
