@@ -1,0 +1,91 @@
+//! The operations on tensors, one file per family.
+
+mod activation;
+mod batch_norm;
+mod binary;
+mod cast;
+mod create;
+mod cross_entropy;
+mod dropout;
+mod einsum;
+mod index;
+mod join;
+mod layer_norm;
+mod linear;
+mod logical;
+mod matmul;
+mod moments;
+mod order;
+mod pad;
+mod pair_loss;
+mod pairs;
+mod rearrange;
+mod reduce;
+mod reduction;
+mod softmax;
+mod unary;
+mod view;
+
+pub use binary::Operand;
+pub use pad::PadMode;
+pub use reduction::Reduction;
+
+use crate::Tensor;
+
+/// Half precisions are computed in `f32` and rounded: `op` on the widened inputs, then back to their type.
+/// `None` where the inputs are not halves.
+pub(crate) fn through_f32<const N: usize>(
+    inputs: [&Tensor; N],
+    op: impl FnOnce([&Tensor; N]) -> Tensor,
+) -> Option<Tensor> {
+    let half = inputs[0].dtype();
+    half.is_half().then(|| {
+        let wide = inputs.map(|x| x.to_dtype(crate::Dtype::F32));
+        op(wide.each_ref()).to_dtype(half)
+    })
+}
+
+/// Panics unless `x` holds floats.
+#[track_caller]
+pub(crate) fn want_float(op: &str, x: &Tensor) {
+    assert!(
+        x.dtype().is_float(),
+        "{op}: wants floats, but the tensor of shape {:?} holds {}; see to_dtype",
+        x.shape(),
+        x.dtype()
+    );
+}
+
+/// The entries of all families; see [`crate::checks`].
+#[cfg(test)]
+pub(crate) fn checks() -> Vec<crate::checks::Check> {
+    [
+        activation::checks(),
+        batch_norm::checks(),
+        binary::checks(),
+        cast::checks(),
+        einsum::checks(),
+        index::checks(),
+        join::checks(),
+        linear::checks(),
+        matmul::checks(),
+        pad::checks(),
+        rearrange::checks(),
+        cross_entropy::checks(),
+        dropout::checks(),
+        logical::checks(),
+        moments::checks(),
+        order::checks(),
+        pairs::checks(),
+        layer_norm::checks(),
+        pair_loss::checks(),
+        reduce::checks(),
+        softmax::checks(),
+        crate::tape::checks(),
+        unary::checks(),
+        view::checks(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

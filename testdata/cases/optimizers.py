@@ -1,0 +1,141 @@
+"""Optimizers on two parameters: the gradients are given, so that no model is needed.
+
+`op/case/w0`, `w1` are the first weights, `grads0` `(50, 4, 3)` and `grads1` `(50, 5)` the gradients of 50 steps, and
+`w0_1`, `w0_10`, `w0_50` (and so for `w1`) the weights after that many steps.
+"""
+
+import json
+
+import keras
+import numpy
+import torch
+
+from . import Recorder, generator
+
+STEPS = 50
+SHAPES = [(4, 3), (5,)]
+
+SGD = [
+    {}, {"momentum": 0.9}, {"momentum": 0.9, "nesterov": True}, {"momentum": 0.9, "dampening": 0.3},
+    {"weight_decay": 0.01}, {"momentum": 0.9, "weight_decay": 0.01}, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
+    {"momentum": 0.9, "maximize": True},
+]  # fmt: skip
+
+TORCH = {
+    "sgd": (torch.optim.SGD, [{"lr": 0.1, **o} for o in SGD]),
+    "adadelta": (torch.optim.Adadelta, [
+        {"lr": 1.0, "rho": 0.9, "eps": 1e-6}, {"lr": 1.0, "rho": 0.95, "eps": 1e-7},
+        {"lr": 0.001, "rho": 0.95, "eps": 1e-7}, {"lr": 1.0, "rho": 0.9, "eps": 1e-6, "weight_decay": 0.01},
+    ]),
+    "adam": (torch.optim.Adam, [
+        {"lr": 1e-3}, {"lr": 0.01, "betas": [0.8, 0.95], "eps": 1e-6}, {"lr": 0.01, "weight_decay": 0.01},
+        {"lr": 0.01, "amsgrad": True},
+    ]),
+    "adamw": (torch.optim.AdamW, [
+        {"lr": 1e-3}, {"lr": 0.01, "weight_decay": 0.1}, {"lr": 0.01, "weight_decay": 0.0},
+        {"lr": 0.01, "weight_decay": 0.01, "amsgrad": True},
+    ]),
+    "rmsprop": (torch.optim.RMSprop, [
+        {"lr": 0.01}, {"lr": 0.01, "alpha": 0.9, "eps": 1e-6}, {"lr": 0.01, "centered": True}, {"lr": 0.01, "momentum": 0.9},
+        {"lr": 0.01, "centered": True, "momentum": 0.9, "weight_decay": 0.01},
+    ]),
+    "adagrad": (torch.optim.Adagrad, [
+        {"lr": 0.01}, {"lr": 0.1, "lr_decay": 0.05}, {"lr": 0.01, "weight_decay": 0.01},
+        {"lr": 0.01, "initial_accumulator_value": 0.1, "eps": 1e-7},
+    ]),
+}  # fmt: skip
+
+# Every setting that the stored weights depend on is written down: the defaults are PyTorch's.
+HIDDEN = {"foreach", "capturable", "differentiable", "fused", "decoupled_weight_decay"}
+
+KERAS = {
+    "keras_adadelta": (keras.optimizers.Adadelta, [
+        {"learning_rate": 0.001, "rho": 0.95, "epsilon": 1e-7}, {"learning_rate": 1.0, "rho": 0.95, "epsilon": 1e-7},
+    ]),
+}  # fmt: skip
+
+
+def problem(name, dtype):
+    g = generator(name)
+    weights = [torch.randn(s, generator=g, dtype=torch.float64).to(dtype) for s in SHAPES]
+    # Gradients of very different sizes, some of them zero, as real ones are.
+    scales = [torch.exp(2 * torch.randn(s, generator=g, dtype=torch.float64)) for s in SHAPES]
+    grads = [(torch.randn((STEPS, *s), generator=g, dtype=torch.float64) * k).to(dtype) for s, k in zip(SHAPES, scales)]
+    grads[0][:, 0, 0] = 0
+    grads[1][7] = 0
+    return weights, grads
+
+
+def record(rec, name, options, weights, grads, step):
+    """`step(i)` makes the step number i and returns the weights after it."""
+    for i in range(2):
+        rec.put(f"{name}/w{i}", weights[i])
+        rec.put(f"{name}/grads{i}", grads[i])
+    for t in range(STEPS):
+        after = step(t)
+        if t + 1 in (1, 10, 50):
+            for i in range(2):
+                rec.put(f"{name}/w{i}_{t + 1}", after[i])
+    rec.options[name] = json.dumps(options)
+
+
+def write():
+    rec = Recorder("optimizers")
+    for op, (optimizer, variants) in TORCH.items():
+        for k, options in enumerate(variants):
+            for dtype in [torch.float32, torch.float64]:
+                name = f"{op}/{'f32' if dtype == torch.float32 else 'f64'}_{k}"
+                weights, grads = problem(name, dtype)
+                params = [w.clone().requires_grad_() for w in weights]
+                # One tensor at a time: the plain formula, without PyTorch's fused variants.
+                opt = optimizer(params, foreach=False, **options)
+
+                def step(t):
+                    for p, g in zip(params, grads):
+                        p.grad = g[t].clone()
+                    opt.step()
+                    return params
+
+                defaults = {k: v for k, v in opt.defaults.items() if k not in HIDDEN}
+                record(rec, name, defaults, weights, grads, step)
+    for op, (optimizer, variants) in KERAS.items():
+        for k, options in enumerate(variants):
+            name = f"{op}/f32_{k}"
+            weights, grads = problem(name, torch.float32)
+            variables = [keras.Variable(w.numpy(), dtype="float32") for w in weights]
+            opt = optimizer(**options)
+
+            def step(t):
+                opt.apply([g[t].numpy() for g in grads], variables)
+                return [torch.from_numpy(numpy.array(v.value)) for v in variables]
+
+            record(rec, name, {**options, "keras": keras.__version__}, weights, grads, step)
+    clipping(rec)
+    rec.write()
+
+
+def clipping(rec):
+    """Gradients `input0`, `input1` to `output0`, `output1`; `norm` is the global norm before."""
+    for max_norm in [0.5, 1e3]:
+        for p in [2.0, 1.0, float("inf")]:
+            name = f"clip_grad_norm/max{max_norm}_p{p}"
+            _, grads = problem(name, torch.float32)
+            clip(rec, name, [g[0] for g in grads], {"max_norm": max_norm, "norm_type": "inf" if p > 2 else p},
+                 lambda ps: torch.nn.utils.clip_grad_norm_(ps, max_norm, p, foreach=False))  # fmt: skip
+    name = "clip_grad_value/max0.5"
+    _, grads = problem(name, torch.float32)
+    clip(rec, name, [g[0] for g in grads], {"clip_value": 0.5},
+         lambda ps: torch.nn.utils.clip_grad_value_(ps, 0.5, foreach=False))  # fmt: skip
+
+
+def clip(rec, name, grads, options, f):
+    params = [torch.zeros_like(g).requires_grad_() for g in grads]
+    for i, (p, g) in enumerate(zip(params, grads)):
+        p.grad = g.clone()
+        rec.put(f"{name}/input{i}", g)
+    norm = f(params)
+    if norm is not None:
+        rec.put(f"{name}/norm", norm)
+    for i, p in enumerate(params):
+        rec.put(f"{name}/output{i}", p.grad)
+    rec.options[name] = json.dumps(options)
