@@ -1,1 +1,36 @@
-//! Eras: layers, initializers, losses, optimizers, schedules.
+//! Layers, initializers, losses, optimizers, schedules.
+
+// What `#[derive(Module)]` writes names `::eras::nn`: here that is this crate.
+extern crate self as eras;
+#[doc(hidden)]
+pub mod nn {
+    pub use crate::{Module, Path, Visitor, VisitorMut};
+}
+
+mod init;
+mod layer;
+mod layers;
+mod loss;
+mod mode;
+mod module;
+pub mod optim;
+mod param;
+mod schedule;
+mod state;
+mod summary;
+mod watch;
+
+pub use eras_derive::Module;
+pub use init::{Fan, Init, Shape, fans};
+pub use layer::{Layer, Sequential};
+pub use layers::{Activation, BatchNorm, Dense, Dropout, Embedding, Flatten};
+pub use layers::{GroupNorm, Identity, LayerNorm, Linear, RmsNorm};
+pub use loss::*;
+pub use mode::Mode;
+pub use module::{Module, Path, Visitor, VisitorMut};
+pub use optim::{
+    Adadelta, Adagrad, Adam, AdamW, Optimizer, RmsProp, Sgd, clip_by_global_norm, clip_by_value,
+};
+pub use param::{Buffer, Param};
+pub use schedule::{Anneal, Schedule};
+pub use summary::{Row, StepCost, Summary, summary};

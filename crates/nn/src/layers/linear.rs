@@ -1,0 +1,98 @@
+//! The affine map.
+
+use crate::watch::Watch;
+use crate::{Init, Layer, Mode, Module, Param};
+use eras_tensor::{Rng, Tensor};
+
+/// Affine map of the last axis, `y = x Wᵀ + b`.
+///
+/// Shapes: `x (.., in)` to `y (.., out)`.
+///
+/// ```
+/// use eras::prelude::*;
+///
+/// let layer = Linear::new(3, 2, &mut Rng::new(0));
+/// assert_eq!(layer.forward(&Tensor::zeros([4, 3])).shape(), [4, 2]);
+/// ```
+#[derive(Debug, Clone, Module)]
+pub struct Linear {
+    /// `(out, in)`
+    pub weight: Param,
+    /// `(out)`
+    pub bias: Option<Param>,
+}
+
+impl Linear {
+    /// Draws weight and bias from U(-1/√in, 1/√in), as PyTorch's `nn.Linear` does.
+    #[must_use]
+    pub fn new(d_in: usize, d_out: usize, rng: &mut Rng) -> Self {
+        let bound = 1.0 / (d_in.max(1) as f64).sqrt();
+        let init = Init::uniform(-bound, bound);
+        Self {
+            weight: Param::new(&init.draw([d_out, d_in], rng)),
+            bias: Some(Param::new(&init.draw([d_out], rng))),
+        }
+    }
+
+    /// As [`new`](Self::new), without bias: `y = x Wᵀ`.
+    #[must_use]
+    pub fn no_bias(d_in: usize, d_out: usize, rng: &mut Rng) -> Self {
+        Self {
+            bias: None,
+            ..Self::new(d_in, d_out, rng)
+        }
+    }
+
+    /// Draws the weight from `init`; the bias is zero.
+    #[must_use]
+    pub fn with_init(d_in: usize, d_out: usize, init: Init, rng: &mut Rng) -> Self {
+        Self {
+            weight: Param::new(&init.draw([d_out, d_in], rng)),
+            bias: Some(Param::new(&Tensor::zeros([d_out]))),
+        }
+    }
+
+    /// Maps `x (.., in)` to `(.., out)`.
+    ///
+    /// # Panics
+    /// If the last axis of `x` is not `in`.
+    #[must_use]
+    #[track_caller]
+    pub fn forward(&self, x: &Tensor) -> Tensor {
+        let watch = Watch::begin();
+        let y = x.linear(&self.weight, self.bias.as_deref());
+        watch.end("Linear", self, y)
+    }
+}
+
+impl Layer for Linear {
+    #[track_caller]
+    fn apply(&self, x: &Tensor, _mode: &Mode) -> Tensor {
+        self.forward(x)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "linear: x [4, 5] must end in 3 to meet weight [2, 3]")]
+    fn a_wrong_last_axis_names_both_shapes() {
+        let _y = Linear::new(3, 2, &mut Rng::new(0)).forward(&Tensor::zeros([4, 5]));
+    }
+
+    #[test]
+    fn without_bias_zero_stays_zero() {
+        let layer = Linear::no_bias(3, 2, &mut Rng::new(0));
+        assert_eq!(layer.count_params(), 6);
+        assert_eq!(
+            layer.forward(&Tensor::zeros([1, 3])).to_vec::<f32>(),
+            [0.0, 0.0]
+        );
+        assert_ne!(
+            layer.forward(&Tensor::ones([1, 3])).to_vec::<f32>(),
+            [0.0, 0.0]
+        );
+    }
+}

@@ -1,0 +1,177 @@
+//! Loading saved parameters and buffers: all or nothing.
+
+use crate::{Buffer, Module, Param, Path, Visitor, VisitorMut};
+use eras_tensor::{Error, Result, Tensor};
+use std::collections::BTreeMap;
+
+/// What [`Module::load_state`] does.
+pub(crate) fn load(model: &mut (impl Module + ?Sized), state: &[(String, Tensor)]) -> Result<()> {
+    let mut saved = BTreeMap::new();
+    let mut problems = Vec::new();
+    for (name, tensor) in state {
+        if saved.insert(name.as_str(), tensor).is_some() {
+            problems.push(format!("`{name}` is there twice"));
+        }
+    }
+    let mut check = Check {
+        saved: &saved,
+        found: 0,
+        problems,
+    };
+    model.visit(&mut Path::default(), &mut check);
+    let (found, mut problems) = (check.found, check.problems);
+    if found < saved.len() {
+        let mut names = Names::default();
+        model.visit(&mut Path::default(), &mut names);
+        let unknown = saved.keys().filter(|name| !names.0.contains(**name));
+        problems.extend(unknown.map(|name| format!("`{name}` is not in the model")));
+    }
+    if !problems.is_empty() {
+        return Err(Error::model_mismatch(listed(&problems)));
+    }
+    model.visit_mut(&mut Path::default(), &mut Set(&saved));
+    Ok(())
+}
+
+/// The first of them in one line, and how many more there are.
+fn listed(problems: &[String]) -> String {
+    /// A model of another kind differs in everything: nobody reads a thousand names.
+    const SHOWN: usize = 8;
+    let mut text = problems[..problems.len().min(SHOWN)].join("; ");
+    if problems.len() > SHOWN {
+        text.push_str(&format!("; and {} more", problems.len() - SHOWN));
+    }
+    text
+}
+
+/// Compares without changing anything.
+struct Check<'a> {
+    saved: &'a BTreeMap<&'a str, &'a Tensor>,
+    found: usize,
+    problems: Vec<String>,
+}
+
+impl Check<'_> {
+    fn compare(&mut self, name: &str, wanted: &Tensor) {
+        let Some(saved) = self.saved.get(name) else {
+            self.problems.push(format!("`{name}` is missing"));
+            return;
+        };
+        self.found += 1;
+        let (found, shape) = (saved.shape(), wanted.shape());
+        if saved.dtype() != wanted.dtype() {
+            self.problems.push(format!(
+                "`{name}` is {} {found:?}, but the model wants {} {shape:?}",
+                saved.dtype(),
+                wanted.dtype()
+            ));
+        } else if found != shape {
+            self.problems.push(format!(
+                "`{name}` is {found:?}, but the model wants {shape:?}"
+            ));
+        }
+    }
+}
+
+impl Visitor for Check<'_> {
+    fn param(&mut self, name: &str, param: &Param) {
+        self.compare(name, param);
+    }
+    fn buffer(&mut self, name: &str, buffer: &Buffer) {
+        self.compare(name, &buffer.get());
+    }
+}
+
+#[derive(Default)]
+struct Names(std::collections::BTreeSet<String>);
+
+impl Visitor for Names {
+    fn param(&mut self, name: &str, _param: &Param) {
+        self.0.insert(name.to_owned());
+    }
+    fn buffer(&mut self, name: &str, _buffer: &Buffer) {
+        self.0.insert(name.to_owned());
+    }
+}
+
+/// Puts in what was found to fit.
+struct Set<'a>(&'a BTreeMap<&'a str, &'a Tensor>);
+
+impl VisitorMut for Set<'_> {
+    fn param(&mut self, name: &str, param: &mut Param) {
+        param.set(self.0[name]);
+    }
+    fn buffer(&mut self, name: &str, buffer: &mut Buffer) {
+        buffer.set(self.0[name]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Buffer, Linear, Module, Param};
+    use eras_tensor::{Dtype, Rng, Tensor};
+
+    fn model(seed: u64) -> (Linear, Buffer) {
+        let rng = &mut Rng::new(seed);
+        (
+            Linear::new(3, 2, rng),
+            Buffer::new(&Tensor::randn([4], rng)),
+        )
+    }
+
+    fn numbers(model: &impl Module) -> Vec<Vec<f32>> {
+        model.state().iter().map(|(_, x)| x.to_vec()).collect()
+    }
+
+    #[test]
+    fn what_was_saved_is_loaded_in_any_order() {
+        let (a, mut b) = (model(1), model(2));
+        b.freeze("0.bias");
+        let mut state = a.state();
+        state.reverse();
+        b.load_state(&state).expect("the same model");
+        assert_eq!(numbers(&a), numbers(&b));
+        assert!(b.0.bias.as_ref().is_some_and(Param::is_frozen));
+        assert!(!b.0.weight.is_frozen());
+    }
+
+    #[test]
+    fn everything_wrong_is_listed_and_nothing_is_changed() {
+        let mut b = model(2);
+        let before = numbers(&b);
+        let mut state = model(1).state();
+        state[0].1 = state[0].1.t();
+        state[1].0 = "0.bais".to_owned();
+        state[2].1 = state[2].1.to_dtype(Dtype::F64);
+        let error = b.load_state(&state).expect_err("another model");
+        assert!(error.is_model_mismatch());
+        assert_eq!(
+            error.at("gpt2.safetensors").to_string(),
+            "`gpt2.safetensors`: `0.weight` is [3, 2], but the model wants [2, 3]; `0.bias` is missing; \
+             `1` is f64 [4], but the model wants f32 [4]; `0.bais` is not in the model"
+        );
+        assert_eq!(numbers(&b), before);
+    }
+
+    #[test]
+    fn a_long_list_is_cut() {
+        let mut layers: Vec<Linear> = (0..6)
+            .map(|_| Linear::new(1, 1, &mut Rng::new(0)))
+            .collect();
+        let error = layers.load_state(&[]).expect_err("nothing there");
+        assert!(
+            error
+                .to_string()
+                .ends_with("`3.bias` is missing; and 4 more"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_name_twice_is_refused() {
+        let mut state = model(1).state();
+        state.push(state[0].clone());
+        let error = model(1).load_state(&state).expect_err("twice");
+        assert_eq!(error.to_string(), "`0.weight` is there twice");
+    }
+}

@@ -1,0 +1,6 @@
+//! What PyTorch and Keras compute, stored as data in `testdata` (see its README), against what we compute.
+
+mod initializers;
+mod optimizers;
+mod reference;
+mod schedules;

@@ -1,0 +1,174 @@
+//! 50 steps of each optimizer with given gradients.
+
+use crate::reference::{Reference, assert_close};
+use eras::nn::{Param, clip_by_global_norm, clip_by_value, optim::Elementwise, optim::Rule};
+use eras::prelude::*;
+use serde_json::Value;
+
+const STEPS: usize = 50;
+
+fn number(options: &Value, key: &str) -> f64 {
+    options[key]
+        .as_f64()
+        .unwrap_or_else(|| panic!("{key} of {options}"))
+}
+
+fn flag(options: &Value, key: &str) -> bool {
+    options[key]
+        .as_bool()
+        .unwrap_or_else(|| panic!("{key} of {options}"))
+}
+
+/// The gradients as a loss would give them: those of `Σ g w`.
+fn gradients(model: &[Param], g: &[Tensor]) -> Gradients {
+    let terms = model.iter().zip(g).map(|(w, g)| (&**w * g).sum(..));
+    terms.reduce(|a, b| a + b).expect("parameters").backward()
+}
+
+/// Makes the steps of every case of `op` and compares the weights after 1, 10 and 50.
+fn check(op: &str, make: impl Fn(&Value) -> Box<dyn Optimizer>) {
+    let file = Reference::open("optimizers");
+    for (case, options) in file.cases(op) {
+        let mut optimizer = make(options);
+        let mut model = vec![
+            Param::new(&file.tensor(&case, "w0")),
+            Param::new(&file.tensor(&case, "w1")),
+        ];
+        let all = [file.tensor(&case, "grads0"), file.tensor(&case, "grads1")];
+        for t in 1..=STEPS {
+            let g: Vec<Tensor> = all.iter().map(|g| g.select(0, t - 1)).collect();
+            let grads = gradients(&model, &g);
+            optimizer.step(&mut model, &grads);
+            if [1, 10, 50].contains(&t) {
+                for (i, w) in model.iter().enumerate() {
+                    let wanted = file.tensor(&case, &format!("w{i}_{t}"));
+                    assert_close(w, &wanted, &format!("{case}, w{i} after {t}"));
+                }
+            }
+        }
+    }
+}
+
+/// The settings that all have, but those named.
+fn common<R: Rule>(optimizer: Elementwise<R>, o: &Value) -> Box<dyn Optimizer> {
+    Box::new(
+        optimizer
+            .weight_decay(number(o, "weight_decay"))
+            .maximize(flag(o, "maximize")),
+    )
+}
+
+#[test]
+fn sgd_steps_as_pytorch_does() {
+    check("sgd", |o| {
+        let sgd = Sgd::new(number(o, "lr")).momentum(number(o, "momentum"));
+        let sgd = sgd
+            .dampening(number(o, "dampening"))
+            .nesterov(flag(o, "nesterov"));
+        common(sgd, o)
+    });
+}
+
+#[test]
+fn adadelta_steps_as_pytorch_does() {
+    check("adadelta", |o| {
+        let adadelta = Adadelta::new(number(o, "lr")).rho(number(o, "rho"));
+        common(adadelta.eps(number(o, "eps")), o)
+    });
+}
+
+#[test]
+fn adadelta_steps_as_keras_does() {
+    check("keras_adadelta", |o| {
+        let mut adadelta = Adadelta::keras();
+        assert_eq!((number(o, "rho"), number(o, "epsilon")), (0.95, 1e-7));
+        adadelta.set_lr(number(o, "learning_rate"));
+        Box::new(adadelta)
+    });
+}
+
+#[test]
+fn adam_steps_as_pytorch_does() {
+    check("adam", |o| {
+        let betas = &o["betas"];
+        let adam = Adam::new(number(o, "lr"))
+            .eps(number(o, "eps"))
+            .amsgrad(flag(o, "amsgrad"));
+        common(
+            adam.betas(betas[0].as_f64().unwrap(), betas[1].as_f64().unwrap()),
+            o,
+        )
+    });
+}
+
+#[test]
+fn adamw_steps_as_pytorch_does() {
+    check("adamw", |o| {
+        let betas = &o["betas"];
+        let adam = AdamW::new(number(o, "lr"))
+            .eps(number(o, "eps"))
+            .amsgrad(flag(o, "amsgrad"));
+        common(
+            adam.betas(betas[0].as_f64().unwrap(), betas[1].as_f64().unwrap()),
+            o,
+        )
+    });
+}
+
+#[test]
+fn rmsprop_steps_as_pytorch_does() {
+    check("rmsprop", |o| {
+        let rmsprop = RmsProp::new(number(o, "lr"))
+            .alpha(number(o, "alpha"))
+            .eps(number(o, "eps"));
+        let rmsprop = rmsprop
+            .momentum(number(o, "momentum"))
+            .centered(flag(o, "centered"));
+        common(rmsprop, o)
+    });
+}
+
+#[test]
+fn adagrad_steps_as_pytorch_does() {
+    check("adagrad", |o| {
+        let adagrad = Adagrad::new(number(o, "lr")).lr_decay(number(o, "lr_decay"));
+        let begin = number(o, "initial_accumulator_value");
+        common(adagrad.eps(number(o, "eps")).initial_accumulator(begin), o)
+    });
+}
+
+/// The gradients of a clipping case before and after, clipped by `clip`.
+fn check_clip(file: &Reference, case: &str, clip: impl Fn(&mut Gradients)) {
+    let inputs = [file.tensor(case, "input0"), file.tensor(case, "input1")];
+    let model = inputs
+        .each_ref()
+        .map(|g| Param::new(&Tensor::zeros_like(g)));
+    let mut grads = gradients(&model, &inputs);
+    clip(&mut grads);
+    for (i, w) in model.iter().enumerate() {
+        assert_close(&grads[w], &file.tensor(case, &format!("output{i}")), case);
+    }
+}
+
+#[test]
+fn gradients_are_clipped_as_pytorch_does() {
+    let file = Reference::open("optimizers");
+    for (case, o) in file.cases("clip_grad_norm") {
+        // The other norms are not ours.
+        if o["norm_type"].as_f64() == Some(2.0) {
+            check_clip(&file, &case, |grads| {
+                let norm = clip_by_global_norm(grads, number(o, "max_norm"));
+                assert_close(
+                    &Tensor::from(norm as f32),
+                    &file.tensor(&case, "norm"),
+                    &case,
+                );
+            });
+        }
+    }
+    for (case, o) in file.cases("clip_grad_value") {
+        check_clip(&file, &case, |grads| {
+            clip_by_value(grads, number(o, "clip_value"))
+        });
+    }
+}

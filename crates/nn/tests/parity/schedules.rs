@@ -1,0 +1,79 @@
+//! The learning rates of 100 steps. PyTorch's rates are absolute where ours are factors of `lr`.
+
+use crate::reference::{Reference, assert_close};
+use eras::nn::Anneal;
+use eras::prelude::*;
+use serde_json::Value;
+
+fn check(op: &str, make: impl Fn(&Value) -> Schedule) {
+    let file = Reference::open("schedules");
+    for (case, o) in file.cases(op) {
+        let (schedule, lr) = (make(o), o["lr"].as_f64().expect("a rate"));
+        let rates: Vec<f64> = (0..100).map(|step| lr * schedule.factor(step)).collect();
+        assert_close(&Tensor::from(rates), &file.tensor(&case, "output"), &case);
+    }
+}
+
+fn f(o: &Value, key: &str) -> f64 {
+    o[key].as_f64().unwrap_or_else(|| panic!("{key} of {o}"))
+}
+
+fn n(o: &Value, key: &str) -> u64 {
+    o[key].as_u64().unwrap_or_else(|| panic!("{key} of {o}"))
+}
+
+#[test]
+fn schedules_give_the_rates_of_pytorch() {
+    check("constant", |_| Schedule::constant());
+    check("step", |o| Schedule::step(n(o, "step_size"), f(o, "gamma")));
+    check("exponential", |o| Schedule::exponential(f(o, "gamma")));
+    check("cosine", |o| {
+        Schedule::cosine(n(o, "T_max"), f(o, "eta_min") / f(o, "lr"))
+    });
+    check("linear", |o| {
+        Schedule::linear(
+            n(o, "total_iters"),
+            f(o, "start_factor"),
+            f(o, "end_factor"),
+        )
+    });
+    check("warmup_cosine", |o| {
+        let warmup = n(o, "warmup");
+        Schedule::cosine(n(o, "total") - warmup, f(o, "min_lr") / f(o, "lr")).warm_up(warmup)
+    });
+}
+
+#[test]
+fn pieces_make_pytorchs_milestones_and_sequences() {
+    check("multi_step", |o| {
+        let stairs = o["milestones"].as_array().expect("a list").iter();
+        let firsts = [0]
+            .into_iter()
+            .chain(stairs.map(|x| x.as_u64().expect("a step")));
+        let gamma = f(o, "gamma");
+        let stair = |(i, first): (usize, u64)| (first, Schedule::Constant(gamma.powi(i as i32)));
+        Schedule::piecewise(firsts.enumerate().map(stair).collect::<Vec<_>>())
+    });
+    check("linear_then_cosine", |o| {
+        let steps = n(o, "total_iters");
+        let first = Schedule::linear(steps, f(o, "start_factor"), 1.0);
+        let second = Schedule::cosine(n(o, "T_max"), f(o, "eta_min") / f(o, "lr"));
+        Schedule::piecewise([(0, first), (steps, second)])
+    });
+}
+
+#[test]
+fn one_cycle_is_pytorchs() {
+    check("one_cycle", |o| Schedule::OneCycle {
+        steps: n(o, "total_steps"),
+        rise: f(o, "pct_start"),
+        div: f(o, "div_factor"),
+        final_div: f(o, "final_div_factor"),
+        shape: if o["anneal_strategy"] == "cos" {
+            Anneal::Cosine
+        } else {
+            Anneal::Linear
+        },
+        three_phase: o["three_phase"].as_bool().expect("a truth value"),
+    });
+}
