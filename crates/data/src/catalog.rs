@@ -1,0 +1,160 @@
+//! The data sets that Eras knows by name. A new one is one entry here.
+
+/// A data set: what it is, and the files that it consists of.
+#[derive(Debug)]
+pub struct Known {
+    /// The name of its folder and on the command line.
+    pub name: &'static str,
+    /// What it is, in one line.
+    pub what: &'static str,
+    /// Who made it, and where it is described.
+    pub paper: &'static str,
+    /// Its licence.
+    pub licence: &'static str,
+    /// Its official page.
+    pub home: &'static str,
+    /// Its files.
+    pub files: &'static [KnownFile],
+}
+
+/// One file of a data set, told by its contents: whether they are stored compressed does not matter.
+#[derive(Debug)]
+pub struct KnownFile {
+    /// Its name, without `.gz`.
+    pub name: &'static str,
+    /// The length of the contents in bytes.
+    pub bytes: u64,
+    /// The SHA-256 of the contents, in hex.
+    pub sha256: &'static str,
+    /// Addresses that serve it compressed with gzip, the official one first.
+    pub addresses: &'static [&'static str],
+    /// Its bytes, compressed, where they are part of this library.
+    pub embedded: Option<&'static [u8]>,
+}
+
+impl Known {
+    /// The length of the contents of all files in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// Whether the set is part of this library.
+    pub fn is_embedded(&self) -> bool {
+        self.files.iter().all(|file| file.embedded.is_some())
+    }
+}
+
+/// Every known data set, by name.
+pub fn all() -> [&'static Known; 2] {
+    [&FASHION_MNIST, &MNIST]
+}
+
+/// Handwritten digits.
+pub static MNIST: Known = Known {
+    name: "mnist",
+    what: "handwritten digits: 60,000 + 10,000 gray images 28 x 28, 10 classes",
+    paper: "LeCun, Bottou, Bengio & Haffner 1998",
+    licence: "none stated by the authors; redistributed as CC BY-SA 3.0",
+    home: "https://yann.lecun.com/exdb/mnist/",
+    files: &[
+        KnownFile {
+            name: "train-images-idx3-ubyte",
+            bytes: 47_040_016,
+            sha256: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            addresses: &[
+                "https://ossci-datasets.s3.amazonaws.com/mnist/train-images-idx3-ubyte.gz",
+                "https://storage.googleapis.com/cvdf-datasets/mnist/train-images-idx3-ubyte.gz",
+            ],
+            embedded: Some(include_bytes!(
+                "../embedded/mnist/train-images-idx3-ubyte.gz"
+            )),
+        },
+        KnownFile {
+            name: "train-labels-idx1-ubyte",
+            bytes: 60_008,
+            sha256: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            addresses: &[
+                "https://ossci-datasets.s3.amazonaws.com/mnist/train-labels-idx1-ubyte.gz",
+                "https://storage.googleapis.com/cvdf-datasets/mnist/train-labels-idx1-ubyte.gz",
+            ],
+            embedded: Some(include_bytes!(
+                "../embedded/mnist/train-labels-idx1-ubyte.gz"
+            )),
+        },
+        KnownFile {
+            name: "t10k-images-idx3-ubyte",
+            bytes: 7_840_016,
+            sha256: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            addresses: &[
+                "https://ossci-datasets.s3.amazonaws.com/mnist/t10k-images-idx3-ubyte.gz",
+                "https://storage.googleapis.com/cvdf-datasets/mnist/t10k-images-idx3-ubyte.gz",
+            ],
+            embedded: Some(include_bytes!(
+                "../embedded/mnist/t10k-images-idx3-ubyte.gz"
+            )),
+        },
+        KnownFile {
+            name: "t10k-labels-idx1-ubyte",
+            bytes: 10_008,
+            sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+            addresses: &[
+                "https://ossci-datasets.s3.amazonaws.com/mnist/t10k-labels-idx1-ubyte.gz",
+                "https://storage.googleapis.com/cvdf-datasets/mnist/t10k-labels-idx1-ubyte.gz",
+            ],
+            embedded: Some(include_bytes!(
+                "../embedded/mnist/t10k-labels-idx1-ubyte.gz"
+            )),
+        },
+    ],
+};
+
+/// Clothes, in the form of MNIST.
+pub static FASHION_MNIST: Known = Known {
+    name: "fashion-mnist",
+    what: "clothes: 60,000 + 10,000 gray images 28 x 28, 10 classes",
+    paper: "Xiao, Rasul & Vollgraf 2017, arXiv:1708.07747",
+    licence: "MIT",
+    home: "https://github.com/zalandoresearch/fashion-mnist",
+    files: &[
+        KnownFile {
+            name: "train-images-idx3-ubyte",
+            bytes: 47_040_016,
+            sha256: "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            addresses: &[
+                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/train-images-idx3-ubyte.gz",
+                "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/train-images-idx3-ubyte.gz",
+            ],
+            embedded: None,
+        },
+        KnownFile {
+            name: "train-labels-idx1-ubyte",
+            bytes: 60_008,
+            sha256: "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            addresses: &[
+                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/train-labels-idx1-ubyte.gz",
+                "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/train-labels-idx1-ubyte.gz",
+            ],
+            embedded: None,
+        },
+        KnownFile {
+            name: "t10k-images-idx3-ubyte",
+            bytes: 7_840_016,
+            sha256: "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            addresses: &[
+                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/t10k-images-idx3-ubyte.gz",
+                "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/t10k-images-idx3-ubyte.gz",
+            ],
+            embedded: None,
+        },
+        KnownFile {
+            name: "t10k-labels-idx1-ubyte",
+            bytes: 10_008,
+            sha256: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+            addresses: &[
+                "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/t10k-labels-idx1-ubyte.gz",
+                "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/t10k-labels-idx1-ubyte.gz",
+            ],
+            embedded: None,
+        },
+    ],
+};

@@ -1,0 +1,289 @@
+//! Folders of picture files: one folder a class.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use eras_tensor::{Error, Result, Tensor};
+
+use crate::dataset::check_indices;
+use crate::images::to_unit;
+use crate::picture::check_size;
+use crate::{Batch, Color, Dataset, Images, Picture};
+
+/// The names of picture files end so.
+const ENDINGS: [&str; 5] = ["bmp", "jpeg", "jpg", "png", "webp"];
+
+/// Pictures in folders, as in `train/cat/1.png`: each folder in `train` is a class, numbered in the order of their
+/// names; pictures may lie deeper inside. Hidden files and files with other endings are passed over.
+///
+/// A file that cannot be read as a picture is left out and listed in [`skipped`](Self::skipped): those whose
+/// beginning shows it when the folder is opened, others when their turn comes; their batches are smaller. Once none
+/// is left, batches are errors.
+///
+/// The batches are `(B, C, H, W)` with values in [0, 1], read from the files each time by the loader's threads.
+/// [`load`](Self::load) reads them once, into memory. A handle: clones are cheap.
+#[derive(Debug, Clone)]
+pub struct ImageFolder(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    root: PathBuf,
+    classes: Vec<String>,
+    files: Vec<(PathBuf, i64)>,
+    size: [usize; 2],
+    color: Color,
+    skipped: Mutex<BTreeMap<PathBuf, String>>,
+}
+
+/// A file that is no readable picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl ImageFolder {
+    /// The pictures in the folder `root`, to be scaled to `size` (height, width). Looks at the beginning of every
+    /// file.
+    ///
+    /// # Errors
+    /// If there is no such folder, it has no folders of classes, one of them has no pictures, or no picture at all
+    /// is readable.
+    ///
+    /// # Panics
+    /// If `size` is not between 1 and 16,384 each way.
+    #[track_caller]
+    pub fn open(root: impl AsRef<Path>, size: [usize; 2], color: Color) -> Result<Self> {
+        check_size(Some(size));
+        let root = root.as_ref();
+        let mut classes = Vec::new();
+        let mut files = Vec::new();
+        for folder in entries(root)?.into_iter().filter(|path| path.is_dir()) {
+            let label = classes.len() as i64;
+            let before = files.len();
+            collect(&folder, label, &mut files)?;
+            if files.len() == before {
+                return Err(Error::file(
+                    folder,
+                    format!("found no pictures ({}) for this class", ENDINGS.join(", ")),
+                ));
+            }
+            classes.push(
+                folder
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
+            );
+        }
+        if classes.is_empty() {
+            return Err(Error::file(
+                root,
+                "found no folders in this folder, wanted one for each class",
+            ));
+        }
+        let mut skipped = BTreeMap::new();
+        let checks = in_parallel(&files, |(path, _)| Picture::check(path));
+        let mut readable = Vec::with_capacity(files.len());
+        for (file, check) in files.into_iter().zip(checks) {
+            match check {
+                Ok(()) => readable.push(file),
+                Err(e) => drop(skipped.insert(file.0, e.to_string())),
+            }
+        }
+        let (files, skipped) = (readable, Mutex::new(skipped));
+        let folder = Self(Arc::new(Inner {
+            root: root.into(),
+            classes,
+            files,
+            size,
+            color,
+            skipped,
+        }));
+        if folder.is_empty() {
+            return Err(folder.nothing_readable());
+        }
+        Ok(folder)
+    }
+
+    /// The files that were left out up to now, by path.
+    #[must_use]
+    pub fn skipped(&self) -> Vec<Skipped> {
+        let skipped = self
+            .0
+            .skipped
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        skipped
+            .iter()
+            .map(|(path, reason)| Skipped {
+                path: path.clone(),
+                reason: reason.clone(),
+            })
+            .collect()
+    }
+
+    /// The paths of the pictures, in the order of the samples.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.files.iter().map(|(path, _)| path.as_path())
+    }
+
+    /// Reads all pictures into memory.
+    ///
+    /// # Errors
+    /// If none is readable.
+    pub fn load(&self) -> Result<Images> {
+        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+        // Piece by piece: besides the result, no more than a piece is in memory.
+        for files in self.0.files.chunks(1024) {
+            for (file, picture) in files
+                .iter()
+                .zip(in_parallel(files, |(path, _)| self.read(path)))
+            {
+                if let Some(picture) = picture {
+                    pixels.extend(picture.pixels);
+                    labels.push(file.1);
+                }
+            }
+        }
+        if labels.is_empty() {
+            return Err(self.nothing_readable());
+        }
+        Images::new(pixels, self.shape(), labels, &self.0.classes)
+    }
+
+    /// Channels, height and width of the pictures as they are read.
+    #[must_use]
+    pub fn shape(&self) -> [usize; 3] {
+        [self.0.color.channels(), self.0.size[0], self.0.size[1]]
+    }
+
+    /// The picture at `path`; none, which is remembered, if it is not readable.
+    fn read(&self, path: &Path) -> Option<Picture> {
+        let inner = &*self.0;
+        Picture::read(path, Some(inner.size), inner.color)
+            .map_err(|e| {
+                let mut skipped = inner.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+                skipped.insert(path.into(), e.to_string());
+            })
+            .ok()
+    }
+
+    /// Whether every picture has turned out to be unreadable.
+    fn is_all_skipped(&self) -> bool {
+        let skipped = self
+            .0
+            .skipped
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.paths().all(|path| skipped.contains_key(path))
+    }
+
+    fn nothing_readable(&self) -> Error {
+        let skipped = self.skipped();
+        let first = skipped.first().map_or(String::new(), |file| {
+            format!("; the first: {}", file.reason)
+        });
+        Error::file(
+            &self.0.root,
+            format!("none of {} pictures is readable{first}", skipped.len()),
+        )
+    }
+}
+
+impl Dataset for ImageFolder {
+    fn len(&self) -> usize {
+        self.0.files.len()
+    }
+
+    #[track_caller]
+    fn batch(&self, indices: &[usize]) -> Result<Batch> {
+        check_indices("ImageFolder", indices, self.len());
+        let [channels, height, width] = self.shape();
+        let size = channels * height * width;
+        let (mut x, mut y) = (
+            Vec::with_capacity(indices.len() * size),
+            Vec::with_capacity(indices.len()),
+        );
+        for &index in indices {
+            let (path, label) = &self.0.files[index];
+            if let Some(picture) = self.read(path) {
+                let start = x.len();
+                x.resize(start + size, 0.0);
+                to_unit(&mut x[start..], &picture.pixels);
+                y.push(*label);
+            }
+        }
+        if y.is_empty() && self.is_all_skipped() {
+            return Err(self.nothing_readable());
+        }
+        let x = Tensor::from_slice(&x, [y.len(), channels, height, width]);
+        Ok(Batch {
+            x,
+            y: Tensor::from_slice(&y, [y.len()]),
+        })
+    }
+
+    fn classes(&self) -> &[String] {
+        &self.0.classes
+    }
+
+    fn background(&self) -> Option<Arc<dyn Dataset>> {
+        Some(Arc::new(self.clone()))
+    }
+}
+
+/// What lies in the folder `path`, in the order of the names, without what is hidden.
+fn entries(path: &Path) -> Result<Vec<PathBuf>> {
+    let io = |e| Error::io(path, &e);
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(path).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        if !entry.file_name().to_string_lossy().starts_with('.') {
+            paths.push(entry.path());
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+/// Adds the picture files in `folder` and, not following links, in the folders inside it.
+fn collect(folder: &Path, label: i64, files: &mut Vec<(PathBuf, i64)>) -> Result<()> {
+    for path in entries(folder)? {
+        let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+        if path.is_dir() {
+            if !path.is_symlink() {
+                collect(&path, label, files)?;
+            }
+        } else if ENDINGS.iter().any(|known| ending == *known) {
+            files.push((path, label));
+        }
+    }
+    Ok(())
+}
+
+/// `f` of every item, in their order, by as many threads as there are processors.
+fn in_parallel<T: Sync, R: Send>(items: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let piece = items.len().div_ceil(threads).max(1);
+    thread::scope(|scope| {
+        let f = &f;
+        let pieces: Vec<_> = items
+            .chunks(piece)
+            .map(|piece| scope.spawn(move || piece.iter().map(f).collect::<Vec<_>>()))
+            .collect();
+        pieces
+            .into_iter()
+            .flat_map(|piece| {
+                piece
+                    .join()
+                    .unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+            })
+            .collect()
+    })
+}

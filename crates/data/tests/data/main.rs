@@ -1,0 +1,11 @@
+//! The data sets, seen from outside.
+
+mod common;
+mod csv;
+mod datasets;
+mod find;
+mod idx;
+mod loader;
+mod mnist;
+mod pictures;
+mod subsets;
