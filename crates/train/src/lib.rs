@@ -1,1 +1,15 @@
-//! Eras: the training loop, metrics, checkpoints, runs and reports.
+//! The training loop, metrics, checkpoints, runs and reports.
+
+mod callback;
+mod checkpoint;
+pub mod files;
+mod metric;
+mod score;
+mod trainer;
+pub mod weights;
+
+pub use callback::{Callback, Checkpoints, Control, CsvLog, EarlyStopping, Goal, JsonLog, Moment};
+pub use checkpoint::Snapshot;
+pub use metric::{Accuracy, Confusion, F1, Metric, Precision, Recall, TopK};
+pub use score::{Epoch, History, Score, json_object};
+pub use trainer::Trainer;

@@ -1,0 +1,410 @@
+//! Checkpoints: all that is needed to go on as if nothing had happened, in files that are whole or not there.
+//!
+//! A checkpoint `NAME` is three files, written in this order:
+//!
+//! ```text
+//! NAME.model.safetensors      parameters and buffers, by name
+//! NAME.optimizer.safetensors  the optimizer's state, by name
+//! NAME.json                   the position in the training, and the SHA-256 of the two above
+//! ```
+//!
+//! Only with its `.json`, and only while both hashes are right, does a checkpoint exist. Names of the running
+//! ones are step numbers; the last two are kept, so that one is always left if the other is damaged. The best so far
+//! is `best-` and its step.
+
+use crate::files::replace;
+use crate::score::Epoch;
+use crate::trainer::Totals;
+use crate::weights;
+use eras_nn::{Module, Optimizer};
+use eras_tensor::{Error, Result, Tensor};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+/// The version of the format that this build writes.
+const VERSION: u32 = 1;
+/// What the names of the best begin with.
+const BEST: &str = "best-";
+/// How many running checkpoints are kept.
+const KEEP: usize = 2;
+
+/// Where a training stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Position {
+    seed: u64,
+    batch_size: usize,
+    samples: usize,
+    /// Complete epochs.
+    pub(crate) epoch: usize,
+    /// Batches of the current epoch that are done.
+    pub(crate) batch: usize,
+    /// Steps since the beginning.
+    pub(crate) step: u64,
+    /// Seconds of the current epoch.
+    pub(crate) seconds: f64,
+    pub(crate) totals: Totals,
+    pub(crate) history: Vec<Epoch>,
+}
+
+impl Position {
+    pub(crate) fn start(seed: u64, batch_size: usize, samples: usize) -> Self {
+        let (totals, history) = (Totals::default(), Vec::new());
+        Self {
+            seed,
+            batch_size,
+            samples,
+            epoch: 0,
+            batch: 0,
+            step: 0,
+            seconds: 0.0,
+            totals,
+            history,
+        }
+    }
+}
+
+/// All that is needed to go on with a training: weights, optimizer state, position. Random numbers need nothing more:
+/// they are functions of seed and step.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    position: Position,
+    model: Vec<(String, Tensor)>,
+    optimizer: Vec<(String, Tensor)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Manifest {
+    version: u32,
+    model_sha256: String,
+    optimizer_sha256: String,
+    position: Position,
+}
+
+impl Snapshot {
+    pub(crate) fn take<M: Module + ?Sized>(
+        at: &Position,
+        model: &M,
+        optimizer: &dyn Optimizer,
+    ) -> Self {
+        Self {
+            position: at.clone(),
+            model: model.state(),
+            optimizer: optimizer.state(),
+        }
+    }
+
+    /// Complete epochs.
+    #[must_use]
+    pub fn epoch(&self) -> usize {
+        self.position.epoch
+    }
+
+    /// Steps since the beginning.
+    #[must_use]
+    pub fn step(&self) -> u64 {
+        self.position.step
+    }
+
+    /// The epochs that are complete.
+    #[must_use]
+    pub fn history(&self) -> &[Epoch] {
+        &self.position.history
+    }
+
+    /// Parameters and buffers by name.
+    #[must_use]
+    pub fn model(&self) -> &[(String, Tensor)] {
+        &self.model
+    }
+
+    /// Puts model and optimizer into the state of the snapshot and returns the position, after checking that the
+    /// training it belongs to is this one.
+    pub(crate) fn restore(
+        &self,
+        fresh: &Position,
+        model: &mut dyn Module,
+        optimizer: &mut dyn Optimizer,
+    ) -> Result<Position> {
+        let at = &self.position;
+        let same = [
+            ("seed", at.seed, fresh.seed),
+            ("batch size", at.batch_size as u64, fresh.batch_size as u64),
+            ("number of samples", at.samples as u64, fresh.samples as u64),
+        ];
+        for (what, saved, now) in same {
+            if saved != now {
+                return Err(Error::usage(format!(
+                    "the checkpoint belongs to a training with {what} {saved}, but now it is {now}"
+                )));
+            }
+        }
+        model.load_state(&self.model)?;
+        optimizer.load_state(&self.optimizer)?;
+        Ok(at.clone())
+    }
+
+    /// Saves as the latest of `folder`, which is made if need be, and removes all but the last two.
+    ///
+    /// # Errors
+    /// If the system refuses; the checkpoints before are then untouched.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        self.save_as(folder, "")?;
+        keep_last(folder, "", KEEP)
+    }
+
+    /// Saves as the best of `folder`, under a name of its own, and only then removes the one that was best before.
+    ///
+    /// # Errors
+    /// If the system refuses; the checkpoints before are then untouched.
+    pub fn save_best(&self, folder: &Path) -> Result<()> {
+        self.save_as(folder, BEST)?;
+        keep_last(folder, BEST, 1)
+    }
+
+    /// Saves as the step's number behind `prefix`.
+    fn save_as(&self, folder: &Path, prefix: &str) -> Result<()> {
+        let name = format!("{prefix}{:010}", self.position.step);
+        fs::create_dir_all(folder).map_err(|e| Error::io(folder, &e))?;
+        let saved = (|| {
+            let manifest = Manifest {
+                version: VERSION,
+                model_sha256: write_hashed(
+                    &folder.join(format!("{name}.model.safetensors")),
+                    &self.model,
+                )?,
+                optimizer_sha256: write_hashed(
+                    &folder.join(format!("{name}.optimizer.safetensors")),
+                    &self.optimizer,
+                )?,
+                position: self.position.clone(),
+            };
+            let text =
+                serde_json::to_vec_pretty(&manifest).map_err(|e| Error::new(e.to_string()))?;
+            replace(&folder.join(format!("{name}.json")), |file| {
+                file.write_all(&text)
+            })
+        })();
+        saved.map_err(|e: Error| {
+            // Half a checkpoint is litter; a whole one of this step, saved before, has the same contents and stays.
+            if !folder.join(format!("{name}.json")).exists() {
+                remove(folder, &name);
+            }
+            e.context("the checkpoint was not saved; those before it are intact")
+        })
+    }
+
+    /// The checkpoint `name` of `folder`.
+    ///
+    /// # Errors
+    /// If it is not there, a part is missing or altered, or its format is newer than this build.
+    pub fn load(folder: &Path, name: &str) -> Result<Self> {
+        let path = folder.join(format!("{name}.json"));
+        let text = fs::read(&path).map_err(|e| Error::io(&path, &e))?;
+        // The version first: another version may have other fields.
+        let version = serde_json::from_slice::<serde_json::Value>(&text)
+            .ok()
+            .and_then(|v| v["version"].as_u64());
+        if version != Some(u64::from(VERSION)) {
+            let found = version.map_or_else(|| "none".to_owned(), |v| v.to_string());
+            return Err(Error::file(
+                &path,
+                format!("format version {found}; this build reads version {VERSION}"),
+            ));
+        }
+        let manifest: Manifest =
+            serde_json::from_slice(&text).map_err(|e| Error::file(&path, e.to_string()))?;
+        let read = |part: &str, wanted: &str| {
+            let path = folder.join(format!("{name}.{part}.safetensors"));
+            let bytes = fs::read(&path).map_err(|e| Error::io(&path, &e))?;
+            let found = sha256(&bytes);
+            if found != wanted {
+                return Err(Error::file(
+                    &path,
+                    format!("SHA-256 is {found}, but {wanted} was saved: the file was altered"),
+                ));
+            }
+            weights::parse(&path, &bytes)
+        };
+        let model = read("model", &manifest.model_sha256)?;
+        let optimizer = read("optimizer", &manifest.optimizer_sha256)?;
+        Ok(Self {
+            position: manifest.position,
+            model,
+            optimizer,
+        })
+    }
+
+    /// The best checkpoint of `folder`.
+    ///
+    /// # Errors
+    /// If there is none, or it is damaged.
+    pub fn load_best(folder: &Path) -> Result<Self> {
+        match named(folder, BEST)?.last() {
+            Some(name) => Self::load(folder, name),
+            None => Err(Error::file(folder, "no best checkpoint here")),
+        }
+    }
+
+    /// The latest checkpoint of `folder` that is whole; a damaged one is passed over, and its error returned
+    /// beside the one before it.
+    ///
+    /// # Errors
+    /// If there is none, or none is whole.
+    pub fn load_latest(folder: &Path) -> Result<(Self, Option<Error>)> {
+        let mut damaged = None;
+        for name in named(folder, "")?.iter().rev() {
+            match Self::load(folder, name) {
+                Ok(snapshot) => return Ok((snapshot, damaged)),
+                Err(error) => damaged = damaged.or(Some(error)),
+            }
+        }
+        Err(damaged.unwrap_or_else(|| Error::file(folder, "no checkpoint here")))
+    }
+}
+
+/// The names of the checkpoints that are a step number behind `prefix`, oldest first.
+fn named(folder: &Path, prefix: &str) -> Result<Vec<String>> {
+    let entries = fs::read_dir(folder).map_err(|e| Error::io(folder, &e))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let file = entry.map_err(|e| Error::io(folder, &e))?.file_name();
+        let Some(name) = file.to_str().and_then(|file| file.strip_suffix(".json")) else {
+            continue;
+        };
+        let number = name.strip_prefix(prefix).unwrap_or_default();
+        if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) {
+            names.push(name.to_owned());
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Removes all but the last `count` checkpoints behind `prefix`.
+fn keep_last(folder: &Path, prefix: &str, count: usize) -> Result<()> {
+    let names = named(folder, prefix)?;
+    for name in &names[..names.len().saturating_sub(count)] {
+        remove(folder, name);
+    }
+    Ok(())
+}
+
+/// Removes a checkpoint, its `.json` first, so that at no instant half of it seems whole.
+fn remove(folder: &Path, name: &str) {
+    for part in ["json", "model.safetensors", "optimizer.safetensors"] {
+        // A file that cannot be removed costs space, not correctness.
+        let _ = fs::remove_file(folder.join(format!("{name}.{part}")));
+    }
+}
+
+fn write_hashed(path: &Path, tensors: &[(String, Tensor)]) -> Result<String> {
+    let bytes = weights::serialize(tensors)?;
+    replace(path, |file| file.write_all(&bytes))?;
+    Ok(sha256(&bytes))
+}
+
+/// The SHA-256 of `bytes` in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eras_nn::{Adam, Linear, cross_entropy};
+    use eras_tensor::Rng;
+    use std::path::PathBuf;
+
+    /// A model after a step, and where it stands.
+    fn snapshot(step: u64) -> Snapshot {
+        let mut model = Linear::new(2, 2, &mut Rng::new(step));
+        let mut adam = Adam::new(0.1);
+        let loss = cross_entropy(&model.forward(&Tensor::ones([1, 2])), &Tensor::from([1i64]));
+        adam.step(&mut model, &loss.backward());
+        let at = Position {
+            step,
+            ..Position::start(0, 1, 1)
+        };
+        Snapshot::take(&at, &model, &adam)
+    }
+
+    fn scratch(name: &str) -> PathBuf {
+        let folder =
+            std::env::temp_dir().join(format!("eras-checkpoint-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        folder
+    }
+
+    #[test]
+    fn the_last_two_and_the_best_are_kept() {
+        let folder = scratch("keep");
+        for step in [1, 2, 30] {
+            snapshot(step).save(&folder).unwrap();
+            if step < 30 {
+                snapshot(step).save_best(&folder).unwrap();
+            }
+        }
+        assert_eq!(named(&folder, "").unwrap(), ["0000000002", "0000000030"]);
+        assert_eq!(Snapshot::load_best(&folder).unwrap().step(), 2);
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 3 * 3);
+        let (latest, damaged) = Snapshot::load_latest(&folder).unwrap();
+        assert!(latest.step() == 30 && damaged.is_none());
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn every_truncation_and_every_altered_byte_is_seen_and_the_one_before_is_used() {
+        let folder = scratch("damage");
+        snapshot(1).save(&folder).unwrap();
+        snapshot(2).save(&folder).unwrap();
+        let falls_back = || {
+            let (snapshot, damaged) = Snapshot::load_latest(&folder).unwrap();
+            snapshot.step() == 1 && damaged.is_some()
+        };
+        for part in ["model.safetensors", "optimizer.safetensors"] {
+            let path = folder.join(format!("0000000002.{part}"));
+            let whole = fs::read(&path).unwrap();
+            for i in 0..whole.len() {
+                let mut altered = whole.clone();
+                altered[i] ^= 1;
+                fs::write(&path, &altered).unwrap();
+                assert!(falls_back(), "byte {i} of {part}");
+                fs::write(&path, &whole[..i]).unwrap();
+                assert!(falls_back(), "{part} cut at {i}");
+            }
+            fs::write(&path, &whole).unwrap();
+        }
+        let manifest = folder.join("0000000002.json");
+        let whole = fs::read(&manifest).unwrap();
+        for i in 0..whole.len() - 1 {
+            fs::write(&manifest, &whole[..i]).unwrap();
+            assert!(falls_back(), "manifest cut at {i}");
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn another_version_of_the_format_is_named() {
+        let folder = scratch("version");
+        snapshot(1).save(&folder).unwrap();
+        let path = folder.join("0000000001.json");
+        let text = fs::read_to_string(&path)
+            .unwrap()
+            .replace("\"version\": 1", "\"version\": 7");
+        fs::write(&path, text).unwrap();
+        let message = Snapshot::load(&folder, "0000000001")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.ends_with("format version 7; this build reads version 1"),
+            "{message}"
+        );
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,79 @@
+//! Files that are there whole or not at all.
+
+use eras_tensor::{Error, Result};
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Writes `path` so that a reader, at any instant and after any crash, finds the old contents or the new, never a
+/// part: a temporary file beside it, synced, renamed over it, and the folder synced.
+///
+/// # Errors
+/// If the system refuses; the old contents are then still there, and the temporary file is gone.
+pub fn replace(
+    path: &Path,
+    content: impl FnOnce(&mut BufWriter<&File>) -> std::io::Result<()>,
+) -> Result<()> {
+    let temporary = beside(path);
+    let written = (|| {
+        let file = File::create(&temporary)?;
+        let mut buffered = BufWriter::new(&file);
+        content(&mut buffered)?;
+        buffered.flush()?;
+        drop(buffered);
+        file.sync_all()?;
+        drop(file);
+        fs::rename(&temporary, path)?;
+        sync_folder(path)
+    })();
+    written.map_err(|error| {
+        // The first error is the one to report.
+        let _ = fs::remove_file(&temporary);
+        Error::io(path, &error)
+    })
+}
+
+/// `.name.tmp` in the same folder, so that renaming stays within one file system.
+fn beside(path: &Path) -> PathBuf {
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    path.with_file_name(format!(".{name}.tmp"))
+}
+
+#[cfg(unix)]
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."));
+    File::open(folder)?.sync_all()
+}
+
+/// Only Unix lets a folder be opened and synced.
+#[cfg(not(unix))]
+fn sync_folder(_path: &Path) -> std::io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_contents_and_no_litter() {
+        let folder = std::env::temp_dir().join(format!("eras-files-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("a.txt");
+        replace(&path, |f| f.write_all(b"old")).unwrap();
+        let error = replace(&path, |f| {
+            f.write_all(b"new")?;
+            Err(std::io::Error::other("the disk is full"))
+        });
+        assert!(error.unwrap_err().to_string().contains("the disk is full"));
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+}
