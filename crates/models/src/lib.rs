@@ -1,1 +1,6 @@
-//! Eras: models of every era.
+//! Models of every era, one file each.
+
+// What `#[derive(Module)]` writes names `::eras::nn`: here that is the layers' crate.
+extern crate eras_nn as eras;
+
+pub mod deep_learning;

@@ -1,1 +1,31 @@
-//! Eras: model x data x trainer, each with its promised result.
+//! Recipes: model x data x trainer, each with its promised result; one file each, by era.
+
+mod classification;
+mod digit;
+mod machine;
+mod recipe;
+mod run;
+pub mod settings;
+
+pub mod deep_learning;
+
+pub use recipe::{Card, Era, Job, Outcome, Prediction, Prepared, Recipe};
+pub use run::{Config, Run};
+
+/// Every recipe, in the order of the eras.
+pub static ALL: [&dyn Recipe; 1] = [&deep_learning::MlpRecipe];
+
+/// The recipe called `name`.
+///
+/// # Errors
+/// If there is none; the nearest names are told.
+pub fn find(name: &str) -> eras_tensor::Result<&'static dyn Recipe> {
+    let found = ALL.into_iter().find(|recipe| recipe.card().name == name);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = ALL.iter().map(|recipe| recipe.card().name).collect();
+        let hint = eras_tensor::nearest(name, &names);
+        eras_tensor::Error::usage(format!(
+            "there is no recipe `{name}`; {hint} (see `eras list`)"
+        ))
+    })
+}

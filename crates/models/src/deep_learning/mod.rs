@@ -1,0 +1,5 @@
+//! Era 4, 1989-2017: networks with many layers, and the data and machines to train them.
+
+mod mlp;
+
+pub use mlp::Mlp;

@@ -1,0 +1,290 @@
+//! What all classifiers of pictures have in common: training with checkpoints and logs, the report, evaluation and
+//! prediction.
+
+use crate::machine;
+use crate::recipe::{Card, Job, Outcome, Prediction, Prepared};
+use crate::run::Run;
+use eras_data::{Dataset, Images};
+use eras_nn::{Layer, Mode, Module, Summary, summary};
+use eras_report::{Chart, Headline, Mistake, Picture, Report, Series, Table, format};
+use eras_tensor::{Error, Result, Tensor, no_grad};
+use eras_train::{
+    Checkpoints, Confusion, Goal, History, JsonLog, Metric, Score, Snapshot, Trainer, weights,
+};
+use std::path::Path;
+
+/// A classifier to be trained or evaluated.
+pub(crate) struct Task<M> {
+    pub(crate) card: Card,
+    /// The name of the data set.
+    pub(crate) data: String,
+    pub(crate) train: Images,
+    pub(crate) test: Images,
+    pub(crate) model: M,
+    pub(crate) trainer: Trainer,
+}
+
+/// How many of the worst mistakes the report shows.
+const MISTAKES: usize = 24;
+
+/// Refuses a training loop that would do nothing.
+pub(crate) fn check_loop(epochs: usize, batch_size: usize) -> Result<()> {
+    for (key, value) in [("epochs", epochs), ("batch_size", batch_size)] {
+        if value == 0 {
+            return Err(Error::usage(format!(
+                "setting `{key}` is 0; it wants at least 1"
+            )));
+        }
+    }
+    Ok(())
+}
+
+impl<M: Layer> Prepared for Task<M> {
+    fn train(self: Box<Self>, job: Job<'_>) -> Result<Outcome> {
+        train(*self, job)
+    }
+}
+
+fn train<M: Layer>(mut task: Task<M>, job: Job<'_>) -> Result<Outcome> {
+    let run = job.run;
+    let mut trainer = task.trainer.stop_when(job.stop);
+    for observer in job.observers {
+        trainer = trainer.boxed_callback(observer);
+    }
+    let checkpoints = Checkpoints::new(run.checkpoints()).best(Goal::largest("val_accuracy"));
+    task.trainer = trainer
+        .callback(JsonLog::new(run.folder().join("metrics.jsonl")))
+        .callback(checkpoints);
+
+    (job.say)(&summary(&task.model, sample_shape(&task.train)?).to_string());
+    let history = if job.resume {
+        let (snapshot, damaged) = Snapshot::load_latest(&run.checkpoints())?;
+        if let Some(error) = damaged {
+            (job.say)(&format!("passed over a damaged checkpoint: {error}"));
+        }
+        (job.say)(&format!(
+            "going on after epoch {}, step {}",
+            snapshot.epoch(),
+            snapshot.step()
+        ));
+        task.trainer
+            .resume(&mut task.model, &task.train, &task.test, &snapshot)
+    } else {
+        task.trainer.fit(&mut task.model, &task.train, &task.test)
+    };
+    let history = history.map_err(|error| {
+        let resume = format!(
+            "go on with `eras train {} --resume`",
+            run.folder().display()
+        );
+        if error.is_interrupted() {
+            error.context(format!("stopped and saved; {resume}"))
+        } else {
+            error
+        }
+    })?;
+    let last = history.epochs.last().and_then(|epoch| epoch.valid.clone());
+    let test = last.ok_or_else(|| Error::new("the training ended without an epoch"))?;
+    report(&task, run, &history, &test)?;
+    let seconds = history.epochs.iter().map(|epoch| epoch.seconds).sum();
+    Ok(Outcome {
+        test,
+        seconds,
+        stopped: history.stopped,
+    })
+}
+
+/// Loss and metrics of the run's latest checkpoint on the test set.
+pub(crate) fn evaluate<M: Layer>(mut task: Task<M>, run: &Run) -> Result<Score> {
+    load(&mut task.model, run)?;
+    task.trainer.evaluate(&task.model, &task.test)
+}
+
+/// Puts the weights of the run's latest checkpoint into `model`.
+fn load(model: &mut dyn Module, run: &Run) -> Result<()> {
+    let (snapshot, _) = Snapshot::load_latest(&run.checkpoints())?;
+    model
+        .load_state(snapshot.model())
+        .map_err(|e| e.at(run.folder()))
+}
+
+/// What a classifier of small gray pictures (light on dark, as MNIST's) says of files.
+pub(crate) fn predict_small_gray<M: Layer>(
+    model: &mut M,
+    run: &Run,
+    files: &[&Path],
+    classes: &[&str],
+) -> Result<Vec<Result<Prediction>>> {
+    load(model, run)?;
+    let one = |file: &&Path| {
+        let pixels = crate::digit::read(file)?;
+        let x = Tensor::from_slice(&pixels, [1, pixels.len()]);
+        let p = no_grad(|| model.apply(&x, &Mode::eval()).softmax(-1)).to_vec::<f32>();
+        let mut prediction: Prediction = classes
+            .iter()
+            .map(|c| (*c).to_owned())
+            .zip(p.into_iter().map(f64::from))
+            .collect();
+        prediction.sort_by(|a, b| b.1.total_cmp(&a.1));
+        Ok(prediction)
+    };
+    Ok(files.iter().map(one).collect())
+}
+
+/// Writes the report and its pictures.
+fn report<M: Layer>(task: &Task<M>, run: &Run, history: &History, test: &Score) -> Result<()> {
+    let outputs = task.trainer.predict(&task.model, &task.test)?;
+    let classes = task.test.classes();
+    let matrix = {
+        let mut totals = Vec::new();
+        let labels = Tensor::from_slice(task.test.labels(), [task.test.len()]);
+        Confusion.update(&mut totals, &outputs, &labels);
+        Confusion::matrix(classes, &totals)
+    };
+    let curves = [
+        ("loss.svg", chart(history, "Loss", "loss")),
+        (
+            "accuracy.svg",
+            chart(history, "Accuracy", "accuracy").y_percent(),
+        ),
+    ];
+    for (name, chart) in &curves {
+        run.write(name, chart.svg().as_bytes())?;
+    }
+    run.write("confusion.svg", matrix.svg().as_bytes())?;
+
+    let seconds: f64 = history.epochs.iter().map(|epoch| epoch.seconds).sum();
+    let speed = history
+        .epochs
+        .iter()
+        .map(|epoch| epoch.samples_per_second)
+        .fold(0.0, f64::max);
+    let summary = summary(&task.model, sample_shape(&task.train)?);
+    let mut page = Report::new(format!("{} on {}", task.card.name, task.data))
+        .lead(format!("{}. {}.", task.card.title, task.card.paper))
+        .headline(
+            Headline::new("test accuracy", format::percent(test.accuracy()))
+                .note(task.card.promise),
+        )
+        .headline(Headline::new("test loss", format::significant(test.loss)))
+        .headline(Headline::new(
+            "parameters",
+            format::count(summary.params as u64),
+        ))
+        .headline(
+            Headline::new("training time", format::seconds(seconds))
+                .note(format!("{} epochs", history.epochs.len())),
+        )
+        .headline(Headline::new(
+            "fastest epoch",
+            format!("{} samples/s", format::count(speed as u64)),
+        ));
+    if let Some(bytes) = machine::peak_memory() {
+        page = page.headline(Headline::new("peak memory", format::bytes(bytes)));
+    }
+    for (_, chart) in curves {
+        page = page.chart(chart);
+    }
+    page = page.confusion(matrix).summary(layers(&summary));
+    for mistake in mistakes(&task.test, &outputs) {
+        page = page.mistake(mistake);
+    }
+    page = page.command(format!("eras train {}/config.toml", run.folder().display()));
+    for (key, value) in &run.config().settings {
+        page = page.setting(key, value.to_string());
+    }
+    let hash = weights::hash(&task.model.state());
+    for (name, value) in machine::describe(run.config().threads) {
+        page = page.environment(name, value);
+    }
+    page = page
+        .environment(
+            "data set",
+            format!(
+                "{}: {} + {} samples",
+                task.data,
+                task.train.len(),
+                task.test.len()
+            ),
+        )
+        .environment("SHA-256 of the weights", hash)
+        .footer(format!("Made by eras {}.", run.config().version));
+    run.write("report.html", page.render().as_bytes())
+}
+
+/// A number of the training and the validation set by epoch.
+fn chart(history: &History, title: &str, name: &str) -> Chart {
+    Chart::new(title)
+        .x_label("epoch")
+        .series(Series::by_epoch("training", &history.series(name)))
+        .series(Series::by_epoch(
+            "test",
+            &history.series(&format!("val_{name}")),
+        ))
+}
+
+/// The shape of one sample, as the model sees it.
+fn sample_shape(data: &Images) -> Result<Vec<usize>> {
+    Ok(data.batch(&[0])?.x.shape()[1..].to_vec())
+}
+
+/// The layers, with what they make, hold and compute for one sample.
+fn layers(summary: &Summary) -> Table {
+    let mut table = Table::new(["layer", "kind", "output", "parameters", "FLOPs"]);
+    for row in &summary.rows {
+        let (params, flops) = (format::count(row.params as u64), format::count(row.flops));
+        let output = format!("{:?}", row.output);
+        table = table.row([row.path.as_str(), row.kind, &output, &params, &flops]);
+    }
+    let (params, flops) = (
+        format::count(summary.params as u64),
+        format::count(summary.forward_flops(1)),
+    );
+    table.foot(["all", "", "", &params, &flops])
+}
+
+/// The samples with the largest loss among those classified wrong.
+fn mistakes(data: &Images, outputs: &Tensor) -> Vec<Mistake> {
+    let log_p = outputs.log_softmax(-1).to_vec::<f32>();
+    let classes = data.classes();
+    let mut wrong: Vec<(f32, usize, usize)> = Vec::new();
+    for (i, (row, &label)) in log_p
+        .chunks_exact(classes.len())
+        .zip(data.labels())
+        .enumerate()
+    {
+        let best = (0..row.len())
+            .reduce(|a, b| if row[b] > row[a] { b } else { a })
+            .unwrap_or(0);
+        if best != label as usize {
+            wrong.push((-row[label as usize], i, best));
+        }
+    }
+    wrong.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    let mistake = |&(loss, i, predicted): &(f32, usize, usize)| Mistake {
+        picture: picture(data, i),
+        truth: classes[data.labels()[i] as usize].clone(),
+        predicted: classes[predicted].clone(),
+        probability: f64::from(log_p[i * classes.len() + predicted].exp()),
+        loss: f64::from(loss),
+    };
+    wrong.iter().take(MISTAKES).map(mistake).collect()
+}
+
+/// Sample `i` as a picture.
+fn picture(data: &Images, i: usize) -> Picture {
+    let [channels, height, width] = data.shape();
+    let pixels = data.pixels(i);
+    if channels == 1 {
+        return Picture::grey(width, height, pixels.to_vec());
+    }
+    // One plane a channel becomes one triple a pixel.
+    let plane = height * width;
+    Picture::rgb(
+        width,
+        height,
+        (0..plane)
+            .flat_map(|p| (0..3).map(move |c| pixels[c * plane + p]))
+            .collect(),
+    )
+}

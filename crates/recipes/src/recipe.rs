@@ -1,0 +1,127 @@
+//! What a recipe is: a model, its data and its training, with the result that is promised.
+
+use crate::run::{Config, Run};
+use eras_tensor::Result;
+use eras_train::{Callback, Score};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use toml::Table;
+
+/// The five eras of the field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Era {
+    /// 1943-1956: the McCulloch-Pitts neuron, Hebb's rule.
+    FirstLight,
+    /// 1957-1969: the perceptron, ADALINE.
+    Perceptron,
+    /// 1969-1989: Hopfield nets, Boltzmann machines, backpropagation.
+    Connectionism,
+    /// 1989-2017: from the multilayer perceptron to attention.
+    DeepLearning,
+    /// Since 2017: the Transformer and what came of it.
+    LargeModels,
+}
+
+impl fmt::Display for Era {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FirstLight => "1 First light, 1943-1956",
+            Self::Perceptron => "2 The perceptron, 1957-1969",
+            Self::Connectionism => "3 Connectionism, 1969-1989",
+            Self::DeepLearning => "4 Deep learning, 1989-2017",
+            Self::LargeModels => "5 Large models, since 2017",
+        })
+    }
+}
+
+/// What `eras list` says of a recipe.
+#[derive(Debug, Clone, Copy)]
+pub struct Card {
+    /// The name by which it is trained.
+    pub name: &'static str,
+    /// What it is, in a few words.
+    pub title: &'static str,
+    /// When it belongs.
+    pub era: Era,
+    /// Author, year and title of the paper.
+    pub paper: &'static str,
+    /// The data it learns from.
+    pub data: &'static str,
+    /// The result that is promised, with its origin.
+    pub promise: &'static str,
+}
+
+/// What a training is given besides its settings.
+pub struct Job<'a> {
+    /// Where it leaves what it makes.
+    pub run: &'a Run,
+    /// Whether to go on from the run's latest checkpoint.
+    pub resume: bool,
+    /// Told what happens, besides the recipe's own callbacks.
+    pub observers: Vec<Box<dyn Callback>>,
+    /// Becomes true when the user asks to stop.
+    pub stop: Arc<AtomicBool>,
+    /// Where to say what is being done, a line at a time.
+    pub say: &'a dyn Fn(&str),
+}
+
+impl fmt::Debug for Job<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Job")
+            .field("run", &self.run)
+            .field("resume", &self.resume)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a training ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Loss and metrics on the test set.
+    pub test: Score,
+    /// Seconds from the first to the last epoch.
+    pub seconds: f64,
+    /// Why the training ended early, if it did.
+    pub stopped: Option<String>,
+}
+
+/// What a model says of one file: labels with their probabilities, most likely first.
+pub type Prediction = Vec<(String, f64)>;
+
+/// A model, its data and its training.
+pub trait Recipe: Sync {
+    /// What it is and what it promises.
+    fn card(&self) -> Card;
+
+    /// All settings with their defaults.
+    fn defaults(&self) -> Table;
+
+    /// Checks all settings and loads the data, before anything is written.
+    ///
+    /// # Errors
+    /// If a setting cannot be used or the data cannot be had.
+    fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>>;
+
+    /// Evaluates a run on its test set, or on `data`.
+    ///
+    /// # Errors
+    /// If the run has no checkpoint of this model, or the data cannot be had.
+    fn evaluate(&self, run: &Run, data: Option<&Path>) -> Result<Score>;
+
+    /// What the run's model says of each file; the outer error is that of the run, the inner those of the files.
+    ///
+    /// # Errors
+    /// If the run has no checkpoint of this model.
+    fn predict(&self, run: &Run, files: &[&Path]) -> Result<Vec<Result<Prediction>>>;
+}
+
+/// A training whose settings are good and whose data is there.
+pub trait Prepared {
+    /// Trains, and leaves checkpoints, metrics and the report in the run's folder.
+    ///
+    /// # Errors
+    /// If something cannot be written, or the training diverged or was interrupted.
+    fn train(self: Box<Self>, job: Job<'_>) -> Result<Outcome>;
+}
