@@ -1,3 +1,42 @@
-//! The command `eras`.
+//! The command `eras`: parse, call, print.
 
-fn main() {}
+mod args;
+mod bench;
+mod catalog;
+mod output;
+mod progress;
+mod run;
+mod train;
+
+use args::{Args, Command, DataCommand};
+use clap::Parser;
+use eras_tensor::Result;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match execute(args.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output::failure(&error),
+    }
+}
+
+fn execute(command: Command) -> Result<()> {
+    match command {
+        Command::List(args) => catalog::list(args.format),
+        Command::Train(args) => train::train(&args),
+        Command::Eval(args) => run::eval(&args),
+        Command::Predict(args) => run::predict(&args),
+        Command::Data {
+            command: DataCommand::List(args),
+        } => catalog::data(args.format),
+        Command::Data {
+            command: DataCommand::Get { name },
+        } => catalog::get(&name),
+        Command::Bench(args) => bench::bench(args),
+        Command::Completions { shell } => {
+            args::completions(shell);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The command line as it is typed.
+
+use clap::{Args as Arguments, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use std::path::PathBuf;
+
+/// Deep learning in Rust, every era of it: train, evaluate and use its models.
+#[derive(Debug, Parser)]
+#[command(name = "eras", version, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Every recipe of every era: paper, data, promised result
+    List(ListArgs),
+    /// Train a recipe; leaves a run folder with metrics, checkpoints and a report
+    Train(TrainArgs),
+    /// Evaluate a run on its test set
+    Eval(EvalArgs),
+    /// Ask a run's model about pictures
+    Predict(PredictArgs),
+    /// The data sets that Eras knows
+    Data {
+        #[command(subcommand)]
+        command: DataCommand,
+    },
+    /// Measure this machine's peak, and every workload as a share of it
+    Bench(BenchArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// What they are, and where they are found on this machine
+    List(ListArgs),
+    /// Download one, verified, into the cache
+    Get {
+        /// The data set's name
+        name: String,
+    },
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// For programs: one JSON object a line on stdout, all else on stderr
+    Json,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct ListArgs {
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct TrainArgs {
+    /// A recipe (see `eras list`), a config.toml to repeat, or with --resume a run folder
+    pub(crate) what: String,
+    /// Change a setting of the recipe, as in lr=0.5 (may be given more than once)
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// How often the training set is gone through
+    #[arg(long)]
+    pub(crate) epochs: Option<u32>,
+    /// Samples in a batch
+    #[arg(long)]
+    pub(crate) batch_size: Option<u32>,
+    /// The seed of everything random
+    #[arg(long)]
+    pub(crate) seed: Option<u32>,
+    /// Threads to compute with [default: all processors]; results do not depend on it
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// The folder with the data set [default: $ERAS_DATA, the cache, or what is built in]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// The run folder [default: runs/RECIPE-NUMBER]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Go on with a run that was stopped: the one named, that in --out, or the recipe's latest in runs/
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct EvalArgs {
+    /// The run folder
+    pub(crate) run: PathBuf,
+    /// The folder with the data set
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Threads to compute with [default: all processors]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct PredictArgs {
+    /// The run folder
+    pub(crate) run: PathBuf,
+    /// Pictures: PNG, JPEG, BMP, WebP
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// How many classes to show for each
+    #[arg(long, default_value_t = 3)]
+    pub(crate) top: usize,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct BenchArgs {
+    /// A workload to measure, or the beginning of names with a * (may be given more than once)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) only: Vec<String>,
+    /// Threads to compute with [default: all processors, and one where that tells more]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// Seconds to measure each workload
+    #[arg(long)]
+    pub(crate) seconds: Option<f64>,
+    /// Leave the machine's limits out; nothing has a share then
+    #[arg(long)]
+    pub(crate) no_peak: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// Prints the completions for `shell`.
+pub(crate) fn completions(shell: Shell) {
+    clap_complete::generate(shell, &mut Args::command(), "eras", &mut std::io::stdout());
+}

@@ -1,0 +1,104 @@
+//! `eras list` and `eras data`.
+
+use crate::args::Format;
+use crate::output;
+use eras_data::{Place, Search, catalog};
+use eras_report::format;
+use eras_tensor::{Error, Result, nearest};
+use serde_json::json;
+
+/// Every recipe of every era.
+pub(crate) fn list(format: Format) -> Result<()> {
+    let mut era = None;
+    for recipe in eras_recipes::ALL {
+        let card = recipe.card();
+        if format == Format::Json {
+            output::json(&json!({
+                "name": card.name, "title": card.title, "era": card.era.to_string(), "paper": card.paper,
+                "data": card.data, "promise": card.promise, "settings": recipe.defaults(),
+            }));
+            continue;
+        }
+        if era != Some(card.era) {
+            output::line(&format!("Era {}", card.era));
+            era = Some(card.era);
+        }
+        output::line(&format!("\n  {:<10}{}", card.name, card.title));
+        let defaults: Vec<String> = recipe
+            .defaults()
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        for (what, text) in [
+            ("paper", card.paper),
+            ("data", card.data),
+            ("promise", card.promise),
+            ("settings", &defaults.join(" ")),
+        ] {
+            output::line(&format!("  {:<10}{what:<9} {text}", ""));
+        }
+    }
+    Ok(())
+}
+
+/// What data sets there are, and where they are found.
+pub(crate) fn data(format: Format) -> Result<()> {
+    let search = Search::from_env();
+    for known in catalog::all() {
+        let place = match search.local(known) {
+            Ok(Some(found)) => match found.place {
+                Place::Folder(path) => path.display().to_string(),
+                Place::Embedded => "built in".to_owned(),
+            },
+            Ok(None) => format!("not here; get it with `eras data get {}`", known.name),
+            Err(error) => format!("unusable: {error}"),
+        };
+        if format == Format::Json {
+            output::json(&json!({
+                "name": known.name, "what": known.what, "bytes": known.bytes(), "paper": known.paper,
+                "licence": known.licence, "home": known.home, "place": place,
+            }));
+            continue;
+        }
+        output::line(&format!(
+            "{:<15}{} ({})",
+            known.name,
+            known.what,
+            format::bytes(known.bytes())
+        ));
+        for (what, text) in [
+            ("paper", known.paper),
+            ("licence", known.licence),
+            ("home", known.home),
+            ("place", &place),
+        ] {
+            output::line(&format!("{:<15}{what:<8} {text}", ""));
+        }
+    }
+    Ok(())
+}
+
+/// Downloads a data set into the cache, unless it is on this machine.
+pub(crate) fn get(name: &str) -> Result<()> {
+    let all = catalog::all();
+    let Some(known) = all.iter().find(|known| known.name == name) else {
+        let names: Vec<&str> = all.iter().map(|known| known.name).collect();
+        return Err(Error::usage(format!(
+            "there is no data set `{name}`; {}",
+            nearest(name, &names)
+        )));
+    };
+    let mut last = String::new();
+    let found = Search::from_env().find(known, &mut |file, bytes| {
+        if file != last {
+            last = file.to_owned();
+            eprintln!("downloading {file} ..");
+        }
+        let _ = bytes;
+    })?;
+    match found.place {
+        Place::Folder(path) => output::line(&format!("{name} is in {}", path.display())),
+        Place::Embedded => output::line(&format!("{name} is built in")),
+    }
+    Ok(())
+}

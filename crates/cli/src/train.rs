@@ -1,0 +1,190 @@
+//! `eras train`.
+
+use crate::args::{Format, TrainArgs};
+use crate::output;
+use crate::progress::Progress;
+use eras_recipes::{Config, Job, Recipe, Run, settings};
+use eras_report::format;
+use eras_tensor::{Error, Result};
+use eras_train::json_object;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Where runs go unless a folder is named.
+const RUNS: &str = "runs";
+
+/// Trains a recipe, repeats a configuration, or goes on with a run.
+pub(crate) fn train(args: &TrainArgs) -> Result<()> {
+    let (recipe, config, resumed) = plan(args)?;
+    eras_tensor::set_threads(config.threads);
+    eprintln!("{}: loading data ..", config.recipe);
+    let prepared = recipe.prepare(&config)?;
+    let run = match resumed {
+        Some(run) => run,
+        None => match &args.out {
+            Some(folder) => Run::create(folder, config)?,
+            None => Run::create_next(Path::new(RUNS), recipe.card().name, config)?,
+        },
+    };
+    eprintln!("run folder: {}", run.folder().display());
+    let job = Job {
+        run: &run,
+        resume: args.resume,
+        observers: vec![Box::new(Progress::new(args.format))],
+        stop: on_interrupt()?,
+        say: &|text| eprintln!("{text}"),
+    };
+    let outcome = prepared.train(job)?;
+    if let Some(reason) = &outcome.stopped {
+        eprintln!("stopped early: {reason}");
+    }
+    let folder = run.folder().display();
+    if args.format == Format::Json {
+        let mut done = vec![
+            ("event".to_owned(), Value::from("done")),
+            ("test_loss".into(), outcome.test.loss.into()),
+        ];
+        done.extend(
+            outcome
+                .test
+                .metrics
+                .iter()
+                .map(|(name, value)| (format!("test_{name}"), (*value).into())),
+        );
+        done.push(("seconds".into(), outcome.seconds.into()));
+        done.push(("run".into(), folder.to_string().into()));
+        output::line(&json_object(done));
+        return Ok(());
+    }
+    output::line(&format!(
+        "test loss      {}",
+        format::significant(outcome.test.loss)
+    ));
+    for (name, value) in &outcome.test.metrics {
+        output::line(&format!("test {name:<9} {}", format::percent(*value)));
+    }
+    output::line(&format!(
+        "trained in     {}",
+        format::seconds(outcome.seconds)
+    ));
+    output::line(&format!("report         {folder}/report.html"));
+    Ok(())
+}
+
+/// The recipe, its configuration with all changes, and the run that goes on if one does.
+fn plan(args: &TrainArgs) -> Result<(&'static dyn Recipe, Config, Option<Run>)> {
+    let path = Path::new(&args.what);
+    if args.resume {
+        let folder = resumed_folder(args)?;
+        let mut run = Run::open_to_write(&folder)?;
+        let recipe = eras_recipes::find(&run.config().recipe)?;
+        let mut config = run.config().clone();
+        change(&mut config, args)?;
+        run.set_config(config.clone())?;
+        return Ok((recipe, config, Some(run)));
+    }
+    let (recipe, mut config) = if path.extension().is_some_and(|e| e == "toml")
+        || path.components().count() > 1
+    {
+        if path.is_dir() {
+            let hint =
+                "is a folder; go on with a run by --resume, or repeat it by naming its config.toml";
+            return Err(Error::usage(hint).at(path));
+        }
+        let config = Config::read(path)?;
+        let recipe = eras_recipes::find(&config.recipe)?;
+        // Settings that the file does not name keep their defaults; those the recipe does not know are refused.
+        let mut table = recipe.defaults();
+        for (key, value) in &config.settings {
+            settings::set(&mut table, key, value.clone()).map_err(|e| e.at(path))?;
+        }
+        (
+            recipe,
+            Config {
+                settings: table,
+                ..config
+            },
+        )
+    } else {
+        let recipe = eras_recipes::find(&args.what)?;
+        (
+            recipe,
+            Config::new(&args.what, recipe.defaults(), eras_tensor::threads()),
+        )
+    };
+    change(&mut config, args)?;
+    Ok((recipe, config, None))
+}
+
+/// Applies what the command line says.
+fn change(config: &mut Config, args: &TrainArgs) -> Result<()> {
+    for assignment in &args.set {
+        settings::assign(&mut config.settings, assignment)?;
+    }
+    for (key, value) in [
+        ("epochs", args.epochs),
+        ("batch_size", args.batch_size),
+        ("seed", args.seed),
+    ] {
+        if let Some(value) = value {
+            settings::set(&mut config.settings, key, i64::from(value).into())?;
+        }
+    }
+    if let Some(threads) = args.threads {
+        config.threads = usize::from(threads);
+    }
+    if let Some(data) = &args.data {
+        let absolute = std::path::absolute(data).map_err(|e| Error::io(data, &e))?;
+        config.data = Some(absolute);
+    }
+    Ok(())
+}
+
+/// The run that --resume means: the folder named, that in --out, or the recipe's latest.
+fn resumed_folder(args: &TrainArgs) -> Result<PathBuf> {
+    if Path::new(&args.what).is_dir() {
+        return Ok(args.what.clone().into());
+    }
+    if let Some(out) = &args.out {
+        return Ok(out.clone());
+    }
+    let recipe = eras_recipes::find(&args.what)?.card().name;
+    let number = |path: PathBuf| {
+        let number = path
+            .file_name()?
+            .to_str()?
+            .strip_prefix(recipe)?
+            .strip_prefix('-')?
+            .parse::<u64>()
+            .ok()?;
+        Some((number, path))
+    };
+    let runs = std::fs::read_dir(RUNS)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    let latest = runs.filter_map(number).max();
+    latest.map(|(_, path)| path).ok_or_else(|| {
+        Error::usage(format!(
+            "there is no run of `{recipe}` in {RUNS}/ to go on with"
+        ))
+    })
+}
+
+/// A flag that becomes true at the first SIGINT or SIGTERM; the second ends the process at once.
+fn on_interrupt() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    let handler = move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        eprintln!("\nstopping after this step; once more to stop at once without saving");
+    };
+    ctrlc::set_handler(handler)
+        .map_err(|e| Error::new(format!("signals cannot be handled: {e}")))?;
+    Ok(stop)
+}

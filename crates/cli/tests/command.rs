@@ -1,0 +1,431 @@
+//! The binary as a user runs it, with good and with bad arguments.
+
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A folder of its own for one test, empty, removed at the end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("eras-cli-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    /// The command, run in this folder, with no data set but what is built in.
+    fn eras(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_eras"));
+        command
+            .args(args)
+            .current_dir(&self.0)
+            .env_remove("ERAS_DATA")
+            .env("XDG_CACHE_HOME", self.0.join("cache"));
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.eras(args).output().unwrap()
+    }
+
+    /// The output of a command that must succeed.
+    fn good(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(
+            output.status.success(),
+            "{args:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Exit code and messages of a command that must fail.
+    fn bad(&self, args: &[&str]) -> (i32, String) {
+        let output = self.run(args);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!text.contains("panicked"), "{args:?} panicked: {text}");
+        (output.status.code().unwrap_or(-1), text)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A network small enough to be trained in a test.
+const SMALL: [&str; 4] = ["train", "mlp", "--set", "hidden=[16]"];
+
+fn small(more: &[&'static str]) -> Vec<&'static str> {
+    [&SMALL, more].concat()
+}
+
+fn lines(output: &str) -> Vec<Value> {
+    output
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// The hash of the weights of a run's latest checkpoint.
+fn weights(run: &Path) -> String {
+    let mut manifests: Vec<PathBuf> = fs::read_dir(run.join("checkpoints"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension().is_some_and(|e| e == "json")
+                && path
+                    .file_stem()
+                    .is_some_and(|s| !s.to_string_lossy().starts_with("best"))
+        })
+        .collect();
+    manifests.sort();
+    let manifest: Value =
+        serde_json::from_slice(&fs::read(manifests.last().unwrap()).unwrap()).unwrap();
+    manifest["model_sha256"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_run_leaves_what_it_promises_and_can_be_evaluated() {
+    let at = Scratch::new("run");
+    let events = lines(&at.good(&small(&["--epochs", "2", "--format", "json"])));
+    assert_eq!(events.len(), 3);
+    for (i, event) in events[..2].iter().enumerate() {
+        assert_eq!(
+            (&event["event"], &event["epoch"]),
+            (&"epoch".into(), &(i + 1).into())
+        );
+        for number in ["loss", "accuracy", "val_loss", "val_accuracy", "seconds"] {
+            assert!(event[number].is_f64(), "{number} in {event}");
+        }
+    }
+    let done = &events[2];
+    assert_eq!(
+        (&done["event"], &done["run"]),
+        (&"done".into(), &"runs/mlp-1".into())
+    );
+    assert!(done["test_accuracy"].as_f64().unwrap() > 0.9, "{done}");
+    assert_eq!(done["test_loss"], events[1]["val_loss"]);
+
+    let run = at.path("runs/mlp-1");
+    for file in [
+        "config.toml",
+        "metrics.jsonl",
+        "loss.svg",
+        "accuracy.svg",
+        "confusion.svg",
+        "report.html",
+    ] {
+        assert!(
+            fs::metadata(run.join(file)).is_ok_and(|m| m.len() > 100),
+            "{file}"
+        );
+    }
+    let logged = lines(&fs::read_to_string(run.join("metrics.jsonl")).unwrap());
+    assert_eq!(logged, events[..2]);
+    let page = fs::read_to_string(run.join("report.html")).unwrap();
+    assert!(page.contains("test accuracy"));
+    for outside in ["src=\"http", "href=\"http", "url(http", "<script", "<link"] {
+        assert!(
+            !page.contains(outside),
+            "the page stands alone, but has {outside}"
+        );
+    }
+
+    let eval = lines(&at.good(&["eval", "runs/mlp-1", "--format", "json"])).remove(0);
+    assert_eq!(
+        (&eval["test_loss"], &eval["test_accuracy"]),
+        (&done["test_loss"], &done["test_accuracy"])
+    );
+}
+
+#[test]
+fn a_configuration_repeats_its_run_to_the_bit_at_any_number_of_threads() {
+    let at = Scratch::new("repeat");
+    at.good(&small(&[
+        "--epochs",
+        "1",
+        "--set",
+        "dropout=0.1",
+        "--threads",
+        "1",
+        "--out",
+        "one",
+    ]));
+    at.good(&["train", "one/config.toml", "--out", "again"]);
+    let wanted = weights(&at.path("one"));
+    assert_eq!(weights(&at.path("again")), wanted);
+    for threads in ["2", "3", "4", "7"] {
+        at.good(&[
+            "train",
+            "one/config.toml",
+            "--threads",
+            threads,
+            "--out",
+            threads,
+        ]);
+        assert_eq!(weights(&at.path(threads)), wanted, "{threads} threads");
+    }
+    at.good(&["train", "one/config.toml", "--seed", "1", "--out", "other"]);
+    assert_ne!(weights(&at.path("other")), wanted);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_goes_on_to_the_same_weights() {
+    use std::io::{BufRead, BufReader};
+    let at = Scratch::new("interrupt");
+    let long = small(&[
+        "--epochs",
+        "4",
+        "--format",
+        "json",
+        "--set",
+        "dropout=0.1",
+        "--out",
+    ]);
+    at.good(&[&long[..], &["whole"]].concat());
+
+    let mut child = at
+        .eras(&[&long[..], &["cut"]].concat())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // After the first epoch, somewhere within the second.
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
+    let signal = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(signal.success());
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    assert!(
+        text.contains("stopped and saved; go on with `eras train cut --resume`"),
+        "{text}"
+    );
+
+    at.good(&["train", "cut", "--resume"]);
+    assert_eq!(weights(&at.path("cut")), weights(&at.path("whole")));
+    let log = |run: &str| fs::read_to_string(at.path(run).join("metrics.jsonl")).unwrap();
+    let losses = |run: &str| {
+        lines(&log(run))
+            .iter()
+            .map(|e| e["loss"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(losses("cut"), losses("whole"));
+}
+
+#[test]
+fn digits_are_recognized_dark_on_light_and_light_on_dark_in_any_size() {
+    let at = Scratch::new("predict");
+    at.good(&small(&["--epochs", "3", "--out", "run"]));
+    // A one: an upright bar; a zero: a ring.
+    let bar = |x: f64, y: f64| (x - 0.5).abs() < 0.04 && (y - 0.5).abs() < 0.3;
+    let ring = |x: f64, y: f64| (0.8..1.2).contains(&(((x - 0.5) / 0.22).hypot((y - 0.5) / 0.3)));
+    let draw = |name: &str, side: usize, ink: u8, figure: &dyn Fn(f64, f64) -> bool| {
+        let at_pixel = |i: usize| {
+            (
+                (i % side) as f64 / side as f64,
+                (i / side) as f64 / side as f64,
+            )
+        };
+        let pixels = (0..side * side).map(|i| {
+            if figure(at_pixel(i).0, at_pixel(i).1) {
+                ink
+            } else {
+                255 - ink
+            }
+        });
+        eras_report::Picture::grey(side, side, pixels.collect())
+            .save(at.path(name))
+            .unwrap();
+    };
+    draw("one.png", 300, 0, &bar);
+    draw("one_light.png", 64, 255, &bar);
+    draw("zero.png", 200, 0, &ring);
+    let answers = at.good(&[
+        "predict",
+        "run",
+        "one.png",
+        "one_light.png",
+        "zero.png",
+        "--format",
+        "json",
+    ]);
+    let best: Vec<String> = lines(&answers)
+        .iter()
+        .map(|l| l["classes"][0]["class"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(best, ["1", "1", "0"]);
+
+    fs::write(at.path("not.png"), "no picture").unwrap();
+    let (code, text) = at.bad(&["predict", "run", "not.png", "missing.png"]);
+    assert_eq!(code, 1);
+    assert!(
+        text.contains("not.png") && text.contains("missing.png") && text.contains("2 of 2 files"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_there_is_can_be_listed() {
+    let at = Scratch::new("list");
+    assert!(at.good(&["list"]).contains("mlp"));
+    assert_eq!(
+        lines(&at.good(&["list", "--format", "json"]))[0]["name"],
+        "mlp"
+    );
+    let data = at.good(&["data", "list"]);
+    assert!(
+        data.contains("mnist")
+            && data.contains("built in")
+            && data.contains("eras data get fashion-mnist"),
+        "{data}"
+    );
+    assert!(
+        at.good(&["data", "get", "mnist"])
+            .contains("mnist is built in")
+    );
+    assert!(at.good(&["--help"]).contains("completions"));
+    assert!(at.good(&["completions", "bash"]).contains("_eras"));
+    assert!(at.good(&["--version"]).starts_with("eras "));
+}
+
+#[test]
+fn bad_arguments_get_one_clear_message_and_the_right_exit_code() {
+    let at = Scratch::new("bad");
+    fs::create_dir(at.path("empty")).unwrap();
+    fs::write(at.path("file"), "").unwrap();
+    fs::write(at.path("broken.toml"), "recipe = ").unwrap();
+    fs::write(
+        at.path("other.toml"),
+        "recipe = \"mlp\"\nthreads = 1\n[settings]\nunits = 3\n",
+    )
+    .unwrap();
+    let usage: [(&[&str], &str); 14] = [
+        (
+            &["train", "mpl"],
+            "there is no recipe `mpl`; did you mean `mlp`?",
+        ),
+        (
+            &["train", "mlp", "--set", "epoch=3"],
+            "there is no setting `epoch`; did you mean `epochs`?",
+        ),
+        (
+            &["train", "mlp", "--set", "lr"],
+            "`lr` is no setting: write it as key=value",
+        ),
+        (
+            &["train", "mlp", "--set", "lr=fast"],
+            "setting `lr` wants a number, as 1.0, but found \"fast\"",
+        ),
+        (
+            &["train", "mlp", "--set", "lr=-1"],
+            "setting `lr` wants a number above 0",
+        ),
+        (
+            &["train", "mlp", "--set", "hidden=[0]"],
+            "setting `hidden` wants layers of at least one unit",
+        ),
+        (
+            &["train", "mlp", "--set", "dataset=mnits"],
+            "did you mean `mnist`?",
+        ),
+        (&["train", "mlp", "--epochs", "0"], "setting `epochs` is 0"),
+        (
+            &["train", "mlp", "--threads", "0"],
+            "invalid value '0' for '--threads",
+        ),
+        (&["train", "other.toml"], "there is no setting `units`"),
+        (&["train", "empty"], "there is no recipe `empty`"),
+        (&["train", "mlp", "--resume"], "there is no run of `mlp`"),
+        (&["trian", "mlp"], "a similar subcommand exists: 'train'"),
+        (&["data", "get", "minst"], "did you mean `mnist`?"),
+    ];
+    for (args, wanted) in usage {
+        let (code, text) = at.bad(args);
+        assert!(
+            code == 2 && text.contains(wanted),
+            "{args:?} gave {code}: {text}"
+        );
+    }
+    let failure: [(&[&str], &str); 9] = [
+        (&["train", "mlp", "--data", "nowhere"], "nowhere"),
+        (&["train", "mlp", "--data", "empty"], "empty"),
+        (&["train", "mlp", "--out", "file/run"], "file/run"),
+        (&["train", "mlp", "--out", "."], "is not empty"),
+        (&["train", "broken.toml"], "not a configuration"),
+        (&["train", "nowhere.toml"], "nowhere.toml"),
+        (&["eval", "nowhere"], "found no folder here, wanted a run"),
+        (&["eval", "empty"], "not a run: it has no config.toml"),
+        (&["predict", "empty", "file"], "not a run"),
+    ];
+    for (args, wanted) in failure {
+        let (code, text) = at.bad(args);
+        assert!(
+            code == 1 && text.contains(wanted),
+            "{args:?} gave {code}: {text}"
+        );
+    }
+    assert!(
+        !at.path("runs").exists(),
+        "a command that cannot work leaves no run behind"
+    );
+}
+
+#[test]
+fn altered_data_and_foreign_runs_are_refused_and_nothing_is_lost() {
+    let at = Scratch::new("altered");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/embedded/mnist");
+    fs::create_dir(at.path("mnist")).unwrap();
+    for entry in fs::read_dir(source).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), at.path("mnist").join(entry.file_name())).unwrap();
+    }
+    let labels = at.path("mnist/t10k-labels-idx1-ubyte.gz");
+    let whole = fs::read(&labels).unwrap();
+    fs::write(&labels, &whole[..whole.len() / 2]).unwrap();
+    let (code, text) = at.bad(&["train", "mlp", "--data", "mnist"]);
+    assert!(code == 1 && text.contains("t10k-labels"), "{text}");
+
+    at.good(&small(&["--epochs", "1", "--out", "run"]));
+    let before = weights(&at.path("run"));
+    let config = fs::read_to_string(at.path("run/config.toml")).unwrap();
+    fs::write(
+        at.path("run/config.toml"),
+        config.replace("hidden = [16]", "hidden = [17]"),
+    )
+    .unwrap();
+    let (code, text) = at.bad(&["eval", "run"]);
+    assert!(
+        code == 1 && text.contains("[16, 784]") && text.contains("[17, 784]"),
+        "{text}"
+    );
+    let (code, _) = at.bad(&["train", "run", "--resume", "--epochs", "2"]);
+    assert_eq!((code, weights(&at.path("run"))), (1, before));
+}
+
+#[test]
+fn a_diverging_training_says_so() {
+    let at = Scratch::new("diverge");
+    let (code, text) = at.bad(&small(&["--set", "lr=1e30", "--out", "run"]));
+    assert!(
+        code == 1 && text.contains("the training has diverged"),
+        "{text}"
+    );
+}
