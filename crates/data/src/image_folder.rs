@@ -214,8 +214,8 @@ impl Dataset for ImageFolder {
             let (path, label) = &self.0.files[index];
             if let Some(picture) = self.read(path) {
                 let start = x.len();
-                x.resize(start + size, 0.0);
-                to_unit(&mut x[start..], &picture.pixels);
+                x.extend(picture.pixels.iter().map(|&byte| f32::from(byte)));
+                to_unit(&mut x[start..]);
                 y.push(*label);
             }
         }

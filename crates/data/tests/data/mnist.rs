@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use eras_data::catalog::{FASHION_MNIST, MNIST, all};
 use eras_data::{Dataset, FashionMnist, Images, Mnist, Search};
 
+use crate::common::{Folder, gzip, idx};
+
 fn counts(images: &Images) -> [usize; 10] {
     let mut counts = [0; 10];
     for &label in images.labels() {
@@ -52,6 +54,45 @@ fn embedded_mnist_is_the_published_set() {
     let (mean, deviation) = moments(&mnist.train);
     assert!((mean - 0.1307).abs() < 5e-5, "{mean}");
     assert!((deviation - 0.3081).abs() < 5e-5, "{deviation}");
+}
+
+#[test]
+fn altered_truncated_or_missing_files_are_errors_that_name_them() {
+    let folder = Folder::new();
+    let error = || Mnist::load_from(folder.path()).unwrap_err().to_string();
+    for file in MNIST.files {
+        folder.file(&format!("{}.gz", file.name), file.embedded.unwrap());
+    }
+    assert_eq!(Mnist::load_from(folder.path()).unwrap().test.len(), 10_000);
+
+    let labels = folder.file(
+        "t10k-labels-idx1-ubyte.gz",
+        gzip(&idx(&[10_000], &[3; 10_000])),
+    );
+    let altered = error();
+    assert!(altered.contains("t10k-labels-idx1-ubyte.gz`"), "{altered}");
+    assert!(altered.contains("it was altered"), "{altered}");
+
+    folder.file(
+        "t10k-labels-idx1-ubyte.gz",
+        MNIST.files[3].embedded.unwrap(),
+    );
+    folder.file(
+        "train-images-idx3-ubyte.gz",
+        &MNIST.files[0].embedded.unwrap()[..1 << 20],
+    );
+    let truncated = error();
+    assert!(
+        truncated.contains("train-images-idx3-ubyte.gz`: cannot be read past byte"),
+        "{truncated}"
+    );
+
+    std::fs::remove_file(labels).unwrap();
+    let missing = error();
+    assert!(
+        missing.contains("found neither t10k-labels-idx1-ubyte.gz nor"),
+        "{missing}"
+    );
 }
 
 #[test]
