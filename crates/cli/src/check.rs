@@ -14,12 +14,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<()> {
     if let Some(threads) = args.threads {
         eras_tensor::set_threads(threads.into());
     }
-    let search = Search::from_env();
-    let search = match &args.data {
-        Some(folder) => search.at(folder),
-        None => search,
-    };
-    let subject = Subject::find(&args.set, &search)?;
+    let subject = Subject::find(&args.set, &Search::given(args.data.as_deref()))?;
     let options = CheckOptions {
         similarity: args.similarity,
         folds: args.folds,

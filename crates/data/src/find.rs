@@ -56,6 +56,15 @@ impl Search {
         }
     }
 
+    /// In the folder that a user gave, if there is one, else in the places of [`from_env`](Self::from_env).
+    pub fn given(folder: Option<&Path>) -> Self {
+        let search = Self::from_env();
+        match folder {
+            Some(folder) => search.at(folder),
+            None => search,
+        }
+    }
+
     /// The same search, which looks at `path` alone.
     pub fn at(mut self, path: impl Into<PathBuf>) -> Self {
         self.given = Some(path.into());

@@ -150,11 +150,7 @@ fn train<M: Layer>(mut task: Task<M>, job: Job<'_>) -> Result<Outcome> {
     let spent = meter.stop(&history, flops(&task, &history)?);
     report(&task, run, &history, &test, &spent)?;
     let seconds = history.epochs.iter().map(|epoch| epoch.seconds).sum();
-    let number = |name: &str, value, unit| Measured {
-        name: format!("test_{name}"),
-        value,
-        unit,
-    };
+    let number = |name: &str, value, unit| Measured::new(format!("test_{name}"), value, unit);
     let mut measured = vec![number("loss", test.loss, Unit::Plain)];
     let shares = test.metrics.iter();
     measured.extend(shares.map(|(name, value)| number(name, *value, Unit::Share)));

@@ -1,8 +1,8 @@
 //! What recipes have in common that show an idea by an experiment: no batches, no checkpoints, a report and its numbers.
 
 use crate::machine;
-use crate::promise::{Measured, Promise};
-use crate::recipe::{Card, Outcome};
+use crate::promise::Measured;
+use crate::recipe::{Outcome, Recipe};
 use crate::run::Run;
 use eras_report::{Headline, Report, Section, format};
 use eras_tensor::Result;
@@ -17,14 +17,14 @@ pub(crate) struct Findings {
 
 /// Writes the report of an experiment that began at `start`: its story, its numbers, its pictures.
 pub(crate) fn finish(
-    run: &Run,
-    card: Card,
-    promises: &[Promise],
+    recipe: &dyn Recipe,
     story: &str,
+    run: &Run,
     findings: Findings,
     start: Instant,
 ) -> Result<Outcome> {
     let Findings { measured, sections } = findings;
+    let (card, promises) = (recipe.card(), recipe.promises());
     let seconds = start.elapsed().as_secs_f64();
     let mut page = Report::new(card.title).lead(format!("{}.", card.paper));
     for number in &measured {

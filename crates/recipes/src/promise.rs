@@ -14,6 +14,18 @@ pub struct Measured {
     pub unit: Unit,
 }
 
+impl Measured {
+    /// The number `value` called `name`.
+    #[must_use]
+    pub fn new(name: impl Into<String>, value: f64, unit: Unit) -> Self {
+        Self {
+            name: name.into(),
+            value,
+            unit,
+        }
+    }
+}
+
 /// How a number is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {

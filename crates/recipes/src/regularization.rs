@@ -1,8 +1,9 @@
 //! What keeps a classifier of pictures from learning its training set by heart: settings that such recipes share.
 
+use crate::settings;
 use eras_data::{Augment, CutMix, Mixup};
 use eras_nn::CrossEntropy;
-use eras_tensor::{Error, Result, Tensor};
+use eras_tensor::{Result, Tensor};
 use eras_train::{EarlyStopping, Goal, Trainer};
 use serde::{Deserialize, Serialize};
 
@@ -52,12 +53,7 @@ impl Regularization {
                 "a probability from 0 to 1",
             ),
         ];
-        for (holds, key, wanted) in rules {
-            if !holds {
-                return Err(Error::usage(format!("setting `{key}` wants {wanted}")));
-            }
-        }
-        Ok(())
+        settings::want(&rules)
     }
 
     /// Cross entropy, with smoothed labels if they are wanted.

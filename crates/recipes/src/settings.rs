@@ -59,6 +59,22 @@ pub fn complete(mut defaults: Table, given: &Table) -> Result<Table> {
     Ok(defaults)
 }
 
+/// The settings of a recipe from those `given`, and its defaults for the others.
+///
+/// # Errors
+/// As [`set`] and [`from_table`].
+pub(crate) fn read<S: Default + Serialize + DeserializeOwned>(given: &Table) -> Result<S> {
+    from_table(&complete(to_table(&S::default()), given)?)
+}
+
+/// Refuses the first setting that does not hold: whether it does, its key, and what it wants.
+pub(crate) fn want(rules: &[(bool, &str, &str)]) -> Result<()> {
+    match rules.iter().find(|(holds, ..)| !holds) {
+        Some((_, key, wanted)) => Err(Error::usage(format!("setting `{key}` wants {wanted}"))),
+        None => Ok(()),
+    }
+}
+
 /// Changes what `assignment`, `key=value`, says. A value that is no TOML is taken as text.
 ///
 /// # Errors

@@ -1,7 +1,6 @@
 //! Adam and AdamW.
 
 use super::{Elementwise, Number, Rule, Update};
-use crate::want::want_betas;
 use eras_kernels::optim::{self, adam, amsgrad};
 use eras_tensor::Tensor;
 
@@ -55,16 +54,8 @@ impl AdamW {
 }
 
 impl<const DECOUPLED: bool> Elementwise<AdamRule<DECOUPLED>> {
-    /// How much of the running means of gradients and of their squares is kept from step to step.
-    ///
-    /// # Panics
-    /// If one of them is not from 0 to below 1.
-    #[must_use]
-    #[track_caller]
-    pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
-        want_betas(self.rule.name(), beta1, beta2);
-        self.rule.betas = (beta1, beta2);
-        self
+    betas! {
+        /// How much of the running means of gradients and of their squares is kept from step to step.
     }
 
     settings! {

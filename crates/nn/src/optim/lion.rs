@@ -1,7 +1,6 @@
 //! Lion.
 
 use super::{Elementwise, Number, Rule, Update};
-use crate::want::want_betas;
 use eras_kernels::optim::{self, lion};
 use eras_tensor::Tensor;
 
@@ -33,16 +32,8 @@ impl Lion {
         Self::with_rule(LionRule { betas }, lr)
     }
 
-    /// How much of the running mean is in the direction of a step, and how much of it is kept for the next.
-    ///
-    /// # Panics
-    /// If one of them is not from 0 to below 1.
-    #[must_use]
-    #[track_caller]
-    pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
-        want_betas(self.rule.name(), beta1, beta2);
-        self.rule.betas = (beta1, beta2);
-        self
+    betas! {
+        /// How much of the running mean is in the direction of a step, and how much of it is kept for the next.
     }
 }
 

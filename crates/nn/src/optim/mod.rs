@@ -35,6 +35,23 @@ macro_rules! settings {
     )* };
 }
 
+/// The method that sets both of an optimizer's betas.
+macro_rules! betas {
+    ($(#[$doc:meta])*) => {
+        $(#[$doc])*
+        ///
+        /// # Panics
+        /// If one of them is not from 0 to below 1.
+        #[must_use]
+        #[track_caller]
+        pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
+            $crate::want::want_betas(self.rule.name(), beta1, beta2);
+            self.rule.betas = (beta1, beta2);
+            self
+        }
+    };
+}
+
 mod adadelta;
 mod adafactor;
 mod adagrad;

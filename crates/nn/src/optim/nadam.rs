@@ -2,7 +2,6 @@
 
 use super::adam::bias;
 use super::{Elementwise, Number, Rule, Update};
-use crate::want::want_betas;
 use eras_kernels::optim::{self, nadam};
 use eras_tensor::Tensor;
 
@@ -43,16 +42,8 @@ impl Nadam {
         Self::with_rule(rule, lr)
     }
 
-    /// How much of the running means of gradients and of their squares is kept from step to step.
-    ///
-    /// # Panics
-    /// If one of them is not from 0 to below 1.
-    #[must_use]
-    #[track_caller]
-    pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
-        want_betas(self.rule.name(), beta1, beta2);
-        self.rule.betas = (beta1, beta2);
-        self
+    betas! {
+        /// How much of the running means of gradients and of their squares is kept from step to step.
     }
 
     settings! {

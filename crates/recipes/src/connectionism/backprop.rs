@@ -74,8 +74,7 @@ impl Recipe for BackpropRecipe {
     }
 
     fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>> {
-        let complete = settings::complete(self.defaults(), &config.settings)?;
-        let settings: Settings = settings::from_table(&complete)?;
+        let settings: Settings = settings::read(&config.settings)?;
         if settings.family_sweeps == 0 {
             return Err(Error::usage(
                 "setting `family_sweeps` is 0; it wants at least 1",
@@ -102,25 +101,18 @@ impl Prepared for Experiment {
         let (mirror, off) = mirror(seed);
         (job.say)("two families ..");
         let (families, [learned, held_out]) = families(family_seed, family_sweeps);
-        let number = |name: &str, value, unit| Measured {
-            name: name.to_owned(),
-            value,
-            unit,
-        };
         let findings = Findings {
             measured: vec![
-                number("xor_right", right, Unit::Share),
-                number("symmetry_ratio_error", off, Unit::Share),
-                number("facts_learned", learned as f64, Unit::Count),
-                number("facts_held_out_right", held_out as f64, Unit::Count),
-                number("gradient_error", gradient_error, Unit::Plain),
+                Measured::new("xor_right", right, Unit::Share),
+                Measured::new("symmetry_ratio_error", off, Unit::Share),
+                Measured::new("facts_learned", learned as f64, Unit::Count),
+                Measured::new("facts_held_out_right", held_out as f64, Unit::Count),
+                Measured::new("gradient_error", gradient_error, Unit::Plain),
             ],
             sections: vec![xor, back, mirror, families],
         };
-        let recipe = BackpropRecipe;
         let story = include_str!("../../stories/backprop.md");
-        let (card, promises) = (recipe.card(), recipe.promises());
-        experiment::finish(job.run, card, &promises, story, findings, start)
+        experiment::finish(&BackpropRecipe, story, job.run, findings, start)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::settings::{self, to_table};
 use eras_data::{Dataset, Images, Mnist, Search};
 use eras_models::connectionism::{Hopfield, ModernHopfield, capacity};
 use eras_report::{Chart, Picture, Section, Series, Shown, format};
-use eras_tensor::{Error, Result, Rng, Tensor, no_grad};
+use eras_tensor::{Result, Rng, Tensor, no_grad};
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
@@ -75,13 +75,8 @@ impl Recipe for HopfieldRecipe {
     }
 
     fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>> {
-        let complete = settings::complete(self.defaults(), &config.settings)?;
-        let settings: Settings = settings::from_table(&complete)?;
-        let search = Search::from_env();
-        let search = match &config.data {
-            Some(folder) => search.at(folder),
-            None => search,
-        };
+        let settings: Settings = settings::read(&config.settings)?;
+        let search = Search::given(config.data.as_deref());
         let digits = Mnist::find(&search)?.train;
         let rules = [
             ((1..=10).contains(&settings.digits), "digits", "1 to 10"),
@@ -98,11 +93,7 @@ impl Recipe for HopfieldRecipe {
             (settings.units >= 20, "units", "at least 20"),
             (settings.trials > 0, "trials", "at least 1"),
         ];
-        for (holds, key, wanted) in rules {
-            if !holds {
-                return Err(Error::usage(format!("setting `{key}` wants {wanted}")));
-            }
-        }
+        settings::want(&rules)?;
         Ok(Box::new(Experiment { settings, digits }))
     }
 }
@@ -129,24 +120,17 @@ impl Prepared for Experiment {
         let (loads, load) = self.loads(rng);
         (job.say)("the modern network ..");
         let (modern, modern_recalled) = self.modern(rng);
-        let number = |name: &str, value, unit| Measured {
-            name: name.to_owned(),
-            value,
-            unit,
-        };
         let findings = Findings {
             measured: vec![
-                number("digits_recalled", recalled, Unit::Share),
-                number("capacity", load, Unit::Plain),
-                number("energy_rises", rises as f64, Unit::Count),
-                number("modern_digits_recalled", modern_recalled, Unit::Share),
+                Measured::new("digits_recalled", recalled, Unit::Share),
+                Measured::new("capacity", load, Unit::Plain),
+                Measured::new("energy_rises", rises as f64, Unit::Count),
+                Measured::new("modern_digits_recalled", modern_recalled, Unit::Share),
             ],
             sections: vec![memories, loads, modern],
         };
-        let recipe = HopfieldRecipe;
         let story = include_str!("../../stories/hopfield.md");
-        let (card, promises) = (recipe.card(), recipe.promises());
-        experiment::finish(job.run, card, &promises, story, findings, start)
+        experiment::finish(&HopfieldRecipe, story, job.run, findings, start)
     }
 }
 

@@ -98,11 +98,7 @@ impl Settings {
                 "a number above 0",
             ),
         ];
-        for (holds, key, wanted) in rules {
-            if !holds {
-                return Err(Error::usage(format!("setting `{key}` wants {wanted}")));
-            }
-        }
+        settings::want(&rules)?;
         self.regularization.check()?;
         classification::precision(&self.precision)?;
         let sets = ["mnist", "fashion-mnist"];
@@ -144,8 +140,7 @@ impl Settings {
 
     /// Training and test set.
     fn data(&self, folder: Option<&Path>) -> Result<[Images; 2]> {
-        let search = Search::from_env();
-        let search = folder.map_or_else(|| search.clone(), |folder| search.clone().at(folder));
+        let search = Search::given(folder);
         if self.dataset == "fashion-mnist" {
             FashionMnist::find(&search).map(|set| [set.train, set.test])
         } else {
@@ -156,8 +151,7 @@ impl Settings {
 
 /// The settings of a run, checked.
 fn settings(config: &Config) -> Result<Settings> {
-    let complete = settings::complete(to_table(&Settings::default()), &config.settings)?;
-    let settings: Settings = settings::from_table(&complete)?;
+    let settings: Settings = settings::read(&config.settings)?;
     settings.check()?;
     Ok(settings)
 }

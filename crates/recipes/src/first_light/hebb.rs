@@ -78,10 +78,7 @@ impl Settings {
                 "a number above 0 and at most `lr`",
             ),
         ];
-        match rules.into_iter().find(|(holds, ..)| !holds) {
-            Some((_, key, wanted)) => Err(Error::usage(format!("setting `{key}` wants {wanted}"))),
-            None => Ok(()),
-        }
+        settings::want(&rules)
     }
 
     /// How many of `n` digits are learned from.
@@ -139,14 +136,9 @@ impl Recipe for HebbRecipe {
     }
 
     fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>> {
-        let complete = settings::complete(self.defaults(), &config.settings)?;
-        let settings: Settings = settings::from_table(&complete)?;
+        let settings: Settings = settings::read(&config.settings)?;
         settings.check()?;
-        let search = Search::from_env();
-        let digits = Mnist::find(&match &config.data {
-            Some(folder) => search.at(folder),
-            None => search,
-        })?;
+        let digits = Mnist::find(&Search::given(config.data.as_deref()))?;
         let samples = settings.samples_of(digits.train.len())?;
         Ok(Box::new(Experiment {
             settings,
@@ -174,10 +166,8 @@ impl Prepared for Experiment {
     fn train(self: Box<Self>, job: Job<'_>) -> Result<Outcome> {
         let start = Instant::now();
         let findings = self.findings(job.say, &job.stop)?;
-        let recipe = HebbRecipe;
         let story = include_str!("../../stories/hebb.md");
-        let (card, promises) = (recipe.card(), recipe.promises());
-        experiment::finish(job.run, card, &promises, story, findings, start)
+        experiment::finish(&HebbRecipe, story, job.run, findings, start)
     }
 }
 
@@ -207,11 +197,7 @@ impl Experiment {
             }
         })?;
         let cosines = units.cosines(&exact.components);
-        let number = |name: &str, value| Measured {
-            name: name.to_owned(),
-            value,
-            unit: Reading::Plain,
-        };
+        let number = |name, value| Measured::new(name, value, Reading::Plain);
         Ok(Findings {
             measured: vec![
                 number("oja_cosine", oja_cosine),

@@ -67,8 +67,7 @@ impl Recipe for McCullochPittsRecipe {
     }
 
     fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>> {
-        let complete = settings::complete(self.defaults(), &config.settings)?;
-        let Settings { expression } = settings::from_table(&complete)?;
+        let Settings { expression } = settings::read(&config.settings)?;
         let wrong = |error: Error| Error::usage(format!("setting `expression`: {error}"));
         let table = TruthTable::parse(&expression).map_err(wrong)?;
         let net = Net::parse(&expression).map_err(wrong)?;
@@ -93,23 +92,16 @@ impl Prepared for Experiment {
         (job.say)("realizing all functions of four inputs ..");
         let (realized, sizes) = all_of_four()?;
         let (illusion, right) = illusion();
-        let number = |name: &str, value, unit| Measured {
-            name: name.to_owned(),
-            value,
-            unit,
-        };
         let findings = Findings {
             measured: vec![
-                number("functions_realized", f64::from(realized), Reading::Count),
-                number("expression_right", self.right(), Reading::Share),
-                number("illusion_right", right, Reading::Share),
+                Measured::new("functions_realized", f64::from(realized), Reading::Count),
+                Measured::new("expression_right", self.right(), Reading::Share),
+                Measured::new("illusion_right", right, Reading::Share),
             ],
             sections: vec![self.section(), illusion, functions(&sizes)],
         };
-        let recipe = McCullochPittsRecipe;
         let story = include_str!("../../stories/mcculloch-pitts.md");
-        let (card, promises) = (recipe.card(), recipe.promises());
-        experiment::finish(job.run, card, &promises, story, findings, start)
+        experiment::finish(&McCullochPittsRecipe, story, job.run, findings, start)
     }
 }
 

@@ -67,19 +67,14 @@ impl Recipe for PerceptronRecipe {
     }
 
     fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>> {
-        let complete = settings::complete(self.defaults(), &config.settings)?;
-        let settings: Settings = settings::from_table(&complete)?;
+        let settings: Settings = settings::read(&config.settings)?;
         for (key, value) in [("epochs", settings.epochs), ("problems", settings.problems)] {
             if value == 0 {
                 let message = format!("setting `{key}` is 0; it wants at least 1");
                 return Err(Error::usage(message));
             }
         }
-        let search = Search::from_env();
-        let search = match &config.data {
-            Some(folder) => search.at(folder),
-            None => search,
-        };
+        let search = Search::given(config.data.as_deref());
         let digits = Mnist::find(&search)?;
         Ok(Box::new(Experiment {
             settings,
@@ -115,24 +110,17 @@ impl Prepared for Experiment {
         say("ten classes of digits ..");
         let (digits, accuracy) = self.digits()?;
         let (adaline, error) = adaline(rng)?;
-        let number = |name: &str, value, unit| Measured {
-            name: name.to_owned(),
-            value,
-            unit,
-        };
         let findings = Findings {
             measured: vec![
-                number("test_accuracy", accuracy, Unit::Share),
-                number("problems_within_bound", within, Unit::Share),
-                number("xor_cycles", f64::from(u8::from(cycles)), Unit::Share),
-                number("adaline_error", error, Unit::Plain),
+                Measured::new("test_accuracy", accuracy, Unit::Share),
+                Measured::new("problems_within_bound", within, Unit::Share),
+                Measured::new("xor_cycles", f64::from(u8::from(cycles)), Unit::Share),
+                Measured::new("adaline_error", error, Unit::Plain),
             ],
             sections: vec![moving, novikoff, xor, digits, adaline],
         };
-        let recipe = PerceptronRecipe;
         let story = include_str!("../../stories/perceptron.md");
-        let (card, promises) = (recipe.card(), recipe.promises());
-        experiment::finish(job.run, card, &promises, story, findings, start)
+        experiment::finish(&PerceptronRecipe, story, job.run, findings, start)
     }
 }
 
