@@ -28,12 +28,15 @@ pub(crate) fn finish(
     let seconds = start.elapsed().as_secs_f64();
     let mut page = Report::new(card.title).lead(format!("{}.", card.paper));
     for number in &measured {
-        let promise = promises.iter().find(|promise| promise.name == number.name);
+        let about = promises
+            .iter()
+            .filter(|promise| promise.name == number.name);
+        let promised: Vec<String> = about.map(ToString::to_string).collect();
         let name = number.name.replace('_', " ");
         let headline = Headline::new(name, number.unit.text(number.value));
-        page = page.headline(match promise {
-            Some(promise) => headline.note(format!("promised: {promise}")),
-            None => headline,
+        page = page.headline(match promised.as_slice() {
+            [] => headline,
+            promised => headline.note(format!("promised: {}", promised.join(", "))),
         });
     }
     page = page
