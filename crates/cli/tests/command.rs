@@ -517,7 +517,8 @@ fn what_there_is_can_be_listed() {
     assert!(
         data.contains("mnist")
             && data.contains("built in")
-            && data.contains("eras data get fashion-mnist"),
+            && data.contains("eras data get fashion-mnist")
+            && data.contains("eras data get cifar10"),
         "{data}"
     );
     assert!(

@@ -9,6 +9,7 @@
 
 mod augment;
 pub mod catalog;
+mod cifar;
 mod contents;
 #[cfg(feature = "csv")]
 mod csv;
@@ -26,9 +27,11 @@ mod mnist;
 #[cfg(feature = "image")]
 mod picture;
 mod subset;
+mod tar;
 mod tensors;
 
 pub use augment::{Augment, CutMix, Mixup};
+pub use cifar::Cifar10;
 #[cfg(feature = "csv")]
 pub use csv::{Column, Csv, Table, Target};
 pub use dataset::{Batch, Dataset};

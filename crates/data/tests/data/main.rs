@@ -1,5 +1,6 @@
 //! The data sets, seen from outside.
 
+mod cifar;
 mod common;
 mod csv;
 mod datasets;
