@@ -1,6 +1,6 @@
 //! How fast data is made: `cargo run --release -p eras-data --example speed`.
+#![expect(clippy::print_stdout, reason = "an example prints")]
 
-#![expect(clippy::print_stdout, reason = "an example that reports")]
 use eras_data::{Augment, Cifar10, Dataset, Loader};
 use eras_tensor::{Result, Rng};
 use std::time::{Duration, Instant};
