@@ -1,7 +1,7 @@
 //! How fast data is made: `cargo run --release -p eras-data --example speed`.
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
-use eras_data::{Augment, Cifar10, Dataset, Loader};
+use eras_data::{Augment, Cifar10, Dataset, Loader, Mnist, MovingDigits, Shapes};
 use eras_tensor::{Result, Rng};
 use std::time::{Duration, Instant};
 
@@ -42,5 +42,13 @@ fn main() -> Result<()> {
     let start = Instant::now();
     let batches = (&mut loader).count();
     println!("an epoch of {batches} batches: {:.2?}", start.elapsed());
+
+    let videos = MovingDigits::new(&Mnist::load()?.train, 1000, 0);
+    let shapes = Shapes::new(1000, 0);
+    for (name, set) in [("videos", &videos as &dyn Dataset), ("shapes", &shapes)] {
+        let indices: Vec<usize> = (0..32).collect();
+        let time = best(20, || drop(set.batch(&indices).expect("made on the fly")));
+        println!("a batch of 32 {name}: {time:.2?}");
+    }
     Ok(())
 }

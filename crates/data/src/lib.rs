@@ -24,8 +24,10 @@ mod image_folder;
 mod images;
 mod loader;
 mod mnist;
+mod moving_digits;
 #[cfg(feature = "image")]
 mod picture;
+mod shapes;
 mod subset;
 mod tar;
 mod tensors;
@@ -42,7 +44,9 @@ pub use image_folder::{ImageFolder, Skipped};
 pub use images::Images;
 pub use loader::{Loader, Position};
 pub use mnist::{FashionMnist, Mnist};
+pub use moving_digits::MovingDigits;
 #[cfg(feature = "image")]
 pub use picture::{Color, Picture};
+pub use shapes::Shapes;
 pub use subset::Subset;
 pub use tensors::TensorDataset;

@@ -7,6 +7,7 @@ mod datasets;
 mod find;
 mod idx;
 mod loader;
+mod made;
 mod mnist;
 mod pictures;
 mod subsets;
