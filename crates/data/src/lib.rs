@@ -10,6 +10,7 @@
 mod augment;
 pub mod catalog;
 mod cifar;
+mod classes;
 mod contents;
 #[cfg(feature = "csv")]
 mod csv;
@@ -34,6 +35,7 @@ mod tensors;
 
 pub use augment::{Augment, CutMix, Mixup};
 pub use cifar::Cifar10;
+pub use classes::{class_counts, class_weights};
 #[cfg(feature = "csv")]
 pub use csv::{Column, Csv, Table, Target};
 pub use dataset::{Batch, Dataset};
