@@ -149,6 +149,13 @@ impl<'a, M: Layer> Training<'a, M> {
 
     /// The batches of the next step; `None` at the end of the epoch.
     pub(super) fn next_batches(&mut self) -> Result<Option<Vec<Batch>>> {
+        let start = Instant::now();
+        let batches = self.make_batches();
+        self.at.waiting += start.elapsed().as_secs_f64();
+        batches
+    }
+
+    fn make_batches(&mut self) -> Result<Option<Vec<Batch>>> {
         let left = self.loader.batches() - self.at.batch;
         let mut batches = Vec::new();
         for i in 0..self.trainer.accumulate.min(left).max(1) {
@@ -364,6 +371,7 @@ impl<'a, M: Layer> Training<'a, M> {
             lr: self.rate(self.at.step.saturating_sub(1)),
             seconds: clock.seconds(),
             samples_per_second: self.loader.data().len() as f64 / trained,
+            waiting: self.at.waiting,
         });
         self.at.begin_next_epoch();
         Ok(())
