@@ -27,6 +27,7 @@ pub mod optim;
 pub mod order;
 pub mod pair_loss;
 pub mod peak;
+pub mod random;
 pub mod reduce;
 pub mod simd;
 pub mod softmax;

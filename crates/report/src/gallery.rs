@@ -30,6 +30,9 @@ pub struct Shown {
     pub detail: String,
 }
 
+/// Wider pictures, which are grids themselves, get a row of their own.
+const NARROW: usize = 120;
+
 /// A grid of pictures as HTML, in the order given.
 pub(crate) fn shown(pictures: &[Shown]) -> String {
     let mut out = String::from("<div class=\"gallery\">\n");
@@ -42,9 +45,14 @@ pub(crate) fn shown(pictures: &[Shown]) -> String {
         let (caption, detail) = (escape(caption), escape(detail));
         let (width, height) = (picture.width(), picture.height());
         let uri = picture.data_uri();
+        let class = if width > NARROW {
+            " class=\"wide\""
+        } else {
+            ""
+        };
         put!(
             out,
-            "<figure><img src=\"{uri}\" width=\"{width}\" height=\"{height}\" alt=\"{caption}\"/>\
+            "<figure{class}><img src=\"{uri}\" width=\"{width}\" height=\"{height}\" alt=\"{caption}\"/>\
              <figcaption><b>{caption}</b><br/><small>{detail}</small></figcaption></figure>\n"
         );
     }
