@@ -445,8 +445,8 @@ mod tests {
         let experiment = Experiment {
             settings: Settings {
                 small_hidden: 5,
-                epochs: 3,
-                batch_size: 20,
+                epochs: 20,
+                batch_size: 10,
                 ais_steps: 200,
                 ais_chains: 20,
                 ..Settings::default()
@@ -474,7 +474,7 @@ mod tests {
             };
             experiment.learn(20, dreams, &job, rng, look).unwrap();
             assert!(
-                errors.len() == 4 && errors[3] < 0.9 * errors[0],
+                errors.len() == 21 && errors[20] < 0.9 * errors[0],
                 "{errors:?}"
             );
         }
