@@ -1,23 +1,25 @@
 //! What all classifiers of pictures have in common: training with checkpoints and logs, the report, evaluation and
 //! prediction.
 
-use crate::cost::{self, Estimate, Meter, Spent};
+use crate::cost::{self, Estimate, Spent};
+use crate::experiment::told;
 use crate::machine;
 use crate::promise::{Measured, Unit};
 use crate::recipe::{Card, Evaluation, Job, Outcome, Prediction, Prepared};
 use crate::run::{Fingerprints, Origin, Run};
+use crate::training;
 use eras_data::{Dataset, Images};
 use eras_nn::{Layer, Mode, Module, Summary, summary};
 use eras_report::{Chart, Headline, Mistake, Picture, Report, Series, Table, format};
 use eras_tensor::{Dtype, Error, Result, Tensor, no_grad};
-use eras_train::{
-    Checkpoints, Confusion, Goal, History, JsonLog, LrSearch, Metric, Score, Snapshot, Trainer,
-};
+use eras_train::{Confusion, Goal, History, LrSearch, Metric, Score, Snapshot, Trainer};
 use std::path::Path;
 
 /// A classifier to be trained or evaluated.
 pub(crate) struct Task<M> {
     pub(crate) card: Card,
+    /// What it was, why it mattered, where it stopped, what came next.
+    pub(crate) story: &'static str,
     /// The name of the data set.
     pub(crate) data: String,
     pub(crate) train: Images,
@@ -100,54 +102,25 @@ impl<M: Layer> Prepared for Task<M> {
     }
 }
 
-fn train<M: Layer>(mut task: Task<M>, job: Job<'_>) -> Result<Outcome> {
+fn train<M: Layer>(mut task: Task<M>, mut job: Job<'_>) -> Result<Outcome> {
     let run = job.run;
+    let best = Some(Goal::largest("val_accuracy"));
+    let begun = training::begin(&mut job, best, task.checkpoint_steps)?;
     let mut trainer = task.trainer.stop_when(job.stop);
-    for observer in job.observers {
-        trainer = trainer.boxed_callback(observer);
+    for callback in begun.callbacks {
+        trainer = trainer.boxed_callback(callback);
     }
-    let mut checkpoints = Checkpoints::new(run.checkpoints()).best(Goal::largest("val_accuracy"));
-    if task.checkpoint_steps > 0 {
-        checkpoints = checkpoints.every_steps(task.checkpoint_steps);
-    }
-    task.trainer = trainer
-        .callback(JsonLog::new(run.folder().join("metrics.jsonl")))
-        .callback(checkpoints);
-
-    let meter = Meter::start(job.resume);
-    let saved = job.resume && Snapshot::any(&run.checkpoints());
-    if job.resume && !saved {
-        (job.say)("there is no checkpoint yet: beginning anew");
-    }
-    let history = if saved {
-        let (snapshot, damaged) = Snapshot::load_latest(&run.checkpoints())?;
-        if let Some(error) = damaged {
-            (job.say)(&format!("passed over a damaged checkpoint: {error}"));
-        }
-        (job.say)(&format!(
-            "going on after epoch {}, step {}",
-            snapshot.epoch(),
-            snapshot.step()
-        ));
-        task.trainer
-            .resume(&mut task.model, &task.train, &task.test, &snapshot)
-    } else {
-        task.trainer.fit(&mut task.model, &task.train, &task.test)
+    task.trainer = trainer;
+    let history = match &begun.snapshot {
+        Some(snapshot) => task
+            .trainer
+            .resume(&mut task.model, &task.train, &task.test, snapshot),
+        None => task.trainer.fit(&mut task.model, &task.train, &task.test),
     };
-    let history = history.map_err(|error| {
-        let resume = format!(
-            "go on with `eras train {} --resume`",
-            run.folder().display()
-        );
-        if error.is_interrupted() {
-            error.context(format!("stopped and saved; {resume}"))
-        } else {
-            error
-        }
-    })?;
+    let history = history.map_err(|error| training::how_to_go_on(error, run))?;
     let last = history.epochs.last().and_then(|epoch| epoch.valid.clone());
     let test = last.ok_or_else(|| Error::new("the training ended without an epoch"))?;
-    let spent = meter.stop(&history, flops(&task, &history)?);
+    let spent = begun.meter.stop(&history, flops(&task, &history)?);
     report(&task, run, &history, &test, &spent)?;
     let seconds = history.epochs.iter().map(|epoch| epoch.seconds).sum();
     let number = |name: &str, value, unit| Measured::new(format!("test_{name}"), value, unit);
@@ -264,13 +237,15 @@ fn report<M: Layer>(
         .headline(Headline::new(
             "fastest epoch",
             format!("{} samples/s", format::count(speed as u64)),
-        ));
+        ))
+        .headline(training::waiting(history));
     for headline in spent.headlines() {
         page = page.headline(headline);
     }
     if let Some(bytes) = machine::peak_memory() {
         page = page.headline(Headline::new("peak memory", format::bytes(bytes)));
     }
+    page = page.section(told(task.story));
     for (_, chart) in curves {
         page = page.chart(chart);
     }

@@ -13,6 +13,7 @@ mod regularization;
 mod results;
 mod run;
 pub mod settings;
+mod training;
 
 pub mod connectionism;
 pub mod deep_learning;
@@ -26,11 +27,13 @@ pub use results::{Results, Row};
 pub use run::{Config, Fingerprints, Origin, Run};
 
 /// Every recipe, in the order of the eras.
-pub static ALL: [&dyn Recipe; 6] = [
+pub static ALL: [&dyn Recipe; 8] = [
     &first_light::McCullochPittsRecipe,
     &first_light::HebbRecipe,
     &perceptron::PerceptronRecipe,
     &connectionism::HopfieldRecipe,
+    &connectionism::BoltzmannRecipe,
+    &connectionism::RbmRecipe,
     &connectionism::BackpropRecipe,
     &deep_learning::MlpRecipe,
 ];

@@ -42,6 +42,9 @@ pub struct Moving {
     pub detail: String,
 }
 
+/// Wider pictures, which are grids themselves, get a row of their own.
+const NARROW: usize = 120;
+
 /// A grid of pictures as HTML, in the order given.
 pub(crate) fn shown(pictures: &[Shown]) -> String {
     let figures = pictures.iter().map(|shown| {
@@ -69,8 +72,13 @@ fn grid(figures: impl Iterator<Item = String>) -> String {
 fn figure(uri: &str, picture: &Picture, caption: &str, detail: &str) -> String {
     let (caption, detail) = (escape(caption), escape(detail));
     let (width, height) = (picture.width(), picture.height());
+    let class = if width > NARROW {
+        " class=\"wide\""
+    } else {
+        ""
+    };
     format!(
-        "<figure><img src=\"{uri}\" width=\"{width}\" height=\"{height}\" alt=\"{caption}\"/>\
+        "<figure{class}><img src=\"{uri}\" width=\"{width}\" height=\"{height}\" alt=\"{caption}\"/>\
          <figcaption><b>{caption}</b><br/><small>{detail}</small></figcaption></figure>\n"
     )
 }

@@ -154,6 +154,25 @@ impl Position {
     }
 }
 
+/// What optimizers have learned about the gradients, as it is saved.
+pub(crate) trait Learned {
+    fn lr(&self) -> f64;
+    fn state(&self) -> Vec<(String, Tensor)>;
+    fn load_state(&mut self, state: &[(String, Tensor)]) -> Result<()>;
+}
+
+impl Learned for Box<dyn Optimizer> {
+    fn lr(&self) -> f64 {
+        (**self).lr()
+    }
+    fn state(&self) -> Vec<(String, Tensor)> {
+        (**self).state()
+    }
+    fn load_state(&mut self, state: &[(String, Tensor)]) -> Result<()> {
+        (**self).load_state(state)
+    }
+}
+
 /// All that is needed to go on with a training: weights, optimizer state, position. Random numbers need nothing more:
 /// they are functions of seed and step.
 #[derive(Debug, Clone)]
@@ -179,7 +198,7 @@ impl Snapshot {
     pub(crate) fn take<M: Module + ?Sized>(
         at: &Position,
         model: &M,
-        optimizer: &dyn Optimizer,
+        optimizer: &dyn Learned,
         average: Option<&Average>,
     ) -> Self {
         Self {
@@ -236,7 +255,7 @@ impl Snapshot {
         &self,
         fresh: &Position,
         model: &mut dyn Module,
-        optimizer: &mut dyn Optimizer,
+        optimizer: &mut dyn Learned,
         average: Option<&mut Average>,
     ) -> Result<Position> {
         let at = &self.position;
@@ -272,7 +291,7 @@ impl Snapshot {
     pub(crate) fn restore_weights(
         &self,
         model: &mut dyn Module,
-        optimizer: &mut dyn Optimizer,
+        optimizer: &mut dyn Learned,
         average: Option<&mut Average>,
     ) -> Result<()> {
         model.load_state(&self.model)?;
@@ -538,7 +557,7 @@ mod tests {
     /// A model after a step, and where it stands.
     fn snapshot(step: u64) -> Snapshot {
         let mut model = Linear::new(2, 2, &mut Rng::new(step));
-        let mut adam = Adam::new(0.1);
+        let mut adam: Box<dyn Optimizer> = Box::new(Adam::new(0.1));
         let loss = cross_entropy(&model.forward(&Tensor::ones([1, 2])), &Tensor::from([1i64]));
         adam.step(&mut model, &loss.backward());
         let data = TensorDataset::new(Tensor::ones([1, 2]), Tensor::from([1i64])).unwrap();
@@ -611,7 +630,8 @@ mod tests {
             let data = TensorDataset::new(Tensor::ones([1, 2]), Tensor::from([y])).unwrap();
             let mut model = Linear::new(2, 2, &mut Rng::new(0));
             let fresh = Position::start(0, 1, 1, &data);
-            snapshot.restore(&fresh, &mut model, &mut Adam::new(0.1), None)
+            let mut adam: Box<dyn Optimizer> = Box::new(Adam::new(0.1));
+            snapshot.restore(&fresh, &mut model, &mut adam, None)
         };
         assert_eq!(restore(1).unwrap(), snapshot.position);
         let error = restore(0).unwrap_err();

@@ -161,6 +161,7 @@ fn task(settings: &Settings, [train, test]: [Images; 2]) -> Result<Task<Mlp>> {
     let model = settings.model(shape.iter().product(), classes);
     Ok(Task {
         card: MlpRecipe.card(),
+        story: include_str!("../../stories/mlp.md"),
         data: settings.dataset.clone(),
         train,
         test,
