@@ -165,7 +165,7 @@ pub trait Module {
     /// ```
     ///
     /// # Errors
-    /// If nothing fits ([`is_model_mismatch`](eras_tensor::Error::is_model_mismatch)).
+    /// If nothing fits but vectors, which may by accident ([`is_model_mismatch`](eras_tensor::Error::is_model_mismatch)).
     fn load_fitting(&mut self, state: &[(String, Tensor)]) -> Result<Fitted> {
         crate::state::load_fitting(self, state)
     }

@@ -63,7 +63,12 @@ pub(crate) fn load_fitting(
     model.visit(&mut Path::default(), &mut names);
     let unused = saved.keys().filter(|name| !names.0.contains(**name));
     fitted.unused = unused.map(|name| (*name).to_owned()).collect();
-    if fitted.taken.is_empty() {
+    // A vector may fit by accident: as many classes, or units, are enough.
+    let matrices = fitted
+        .taken
+        .iter()
+        .filter(|name| saved[name.as_str()].rank() > 1);
+    if matrices.count() == 0 {
         return Err(Error::model_mismatch(format!(
             "nothing fits: {}",
             listed(&fitted.kept)
@@ -304,13 +309,15 @@ mod tests {
         assert_eq!(after[2..], before[2..]);
         assert!(b.0.weight.is_frozen() && !b.1.weight.is_frozen());
 
-        let mut other = Linear::new(7, 7, rng);
+        // As many outputs, and nothing else in common.
+        let mut other = (Linear::new(7, 2, rng), Linear::new(7, 7, rng));
+        let before = numbers(&other);
         let error = other.load_fitting(&state).expect_err("nothing in common");
         assert!(error.is_model_mismatch());
-        assert_eq!(
-            error.to_string(),
-            "nothing fits: `weight` is not there; `bias` is not there"
-        );
+        let wanted =
+            "nothing fits: `0.weight` is [2, 3] there, but the model wants [2, 7]; `1.weight`";
+        assert!(error.to_string().starts_with(wanted), "{error}");
+        assert_eq!(numbers(&other), before);
     }
 
     #[test]
