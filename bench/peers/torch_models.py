@@ -1,0 +1,101 @@
+"""The networks of the workloads on PyTorch, from its own layers, as its users write them."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def cnn():
+    """3x3x32, 3x3x64, max pool 2, 128, 10 on (1, 28, 28)."""
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+        nn.Linear(64 * 12 * 12, 128), nn.ReLU(), nn.Linear(128, 10),
+    )  # fmt: skip
+
+
+class BasicBlock(nn.Module):
+    def __init__(self, c_in, c_out, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(c_in, c_out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(c_out)
+        self.conv2 = nn.Conv2d(c_out, c_out, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(c_out)
+        self.shortcut = nn.Sequential()
+        if stride != 1 or c_in != c_out:
+            self.shortcut = nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride, bias=False), nn.BatchNorm2d(c_out))
+
+    def forward(self, x):
+        h = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(h)) + self.shortcut(x))
+
+
+def resnet18():
+    """The form for CIFAR: a 3x3 stem, four stages of two blocks, 64 to 512 channels, on (3, 32, 32)."""
+    layers, c_in = [nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU()], 64
+    for c_out, stride in [(64, 1), (128, 2), (256, 2), (512, 2)]:
+        layers += [BasicBlock(c_in, c_out, stride), BasicBlock(c_out, c_out, 1)]
+        c_in = c_out
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
+
+
+def generator():
+    """100 numbers to (1, 28, 28)."""
+    return nn.Sequential(
+        nn.Linear(100, 128 * 7 * 7), nn.Unflatten(1, (128, 7, 7)), nn.BatchNorm2d(128), nn.ReLU(),
+        nn.ConvTranspose2d(128, 64, 4, 2, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(),
+        nn.ConvTranspose2d(64, 1, 4, 2, 1), nn.Tanh(),
+    )  # fmt: skip
+
+
+def discriminator():
+    """(1, 28, 28) to one logit."""
+    return nn.Sequential(
+        nn.Conv2d(1, 64, 4, 2, 1), nn.LeakyReLU(0.2),
+        nn.Conv2d(64, 128, 4, 2, 1, bias=False), nn.BatchNorm2d(128), nn.LeakyReLU(0.2),
+        nn.Flatten(), nn.Linear(128 * 7 * 7, 1),
+    )  # fmt: skip
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions after group norm and SiLU; what the time says is added between them."""
+
+    def __init__(self, c_in, c_out, time):
+        super().__init__()
+        self.norm1, self.conv1 = nn.GroupNorm(8, c_in), nn.Conv2d(c_in, c_out, 3, padding=1)
+        self.time = nn.Linear(time, c_out)
+        self.norm2, self.conv2 = nn.GroupNorm(8, c_out), nn.Conv2d(c_out, c_out, 3, padding=1)
+        self.shortcut = nn.Conv2d(c_in, c_out, 1) if c_in != c_out else nn.Identity()
+
+    def forward(self, x, t):
+        h = self.conv1(F.silu(self.norm1(x))) + self.time(t)[:, :, None, None]
+        return self.conv2(F.silu(self.norm2(h))) + self.shortcut(x)
+
+
+class UNet(nn.Module):
+    """Two down, two up, 64 to 256 channels, on (1, 28, 28) and a time."""
+
+    def __init__(self, base=64, time=256):
+        super().__init__()
+        self.base = base
+        self.time = nn.Sequential(nn.Linear(base, time), nn.SiLU(), nn.Linear(time, time), nn.SiLU())
+        self.stem = nn.Conv2d(1, base, 3, padding=1)
+        self.down1, self.shrink1 = ResidualBlock(base, base, time), nn.Conv2d(base, base, 3, 2, 1)
+        self.down2, self.shrink2 = ResidualBlock(base, 2 * base, time), nn.Conv2d(2 * base, 2 * base, 3, 2, 1)
+        self.middle = ResidualBlock(2 * base, 4 * base, time)
+        self.up2 = ResidualBlock(6 * base, 2 * base, time)
+        self.up1 = ResidualBlock(3 * base, base, time)
+        self.norm, self.head = nn.GroupNorm(8, base), nn.Conv2d(base, 1, 3, padding=1)
+
+    def forward(self, x, t):
+        half = self.base // 2
+        frequencies = torch.exp(-math.log(10_000) * torch.arange(half) / half)
+        angles = t[:, None] * frequencies
+        t = self.time(torch.cat([angles.sin(), angles.cos()], 1))
+        h1 = self.down1(self.stem(x), t)
+        h2 = self.down2(self.shrink1(h1), t)
+        h = self.middle(self.shrink2(h2), t)
+        h = self.up2(torch.cat([F.interpolate(h, scale_factor=2), h2], 1), t)
+        h = self.up1(torch.cat([F.interpolate(h, scale_factor=2), h1], 1), t)
+        return self.head(F.silu(self.norm(h)))
