@@ -27,7 +27,7 @@ pub use results::{Results, Row};
 pub use run::{Config, Fingerprints, Origin, Run};
 
 /// Every recipe, in the order of the eras.
-pub static ALL: [&dyn Recipe; 8] = [
+pub static ALL: [&dyn Recipe; 12] = [
     &first_light::McCullochPittsRecipe,
     &first_light::HebbRecipe,
     &perceptron::PerceptronRecipe,
@@ -36,6 +36,10 @@ pub static ALL: [&dyn Recipe; 8] = [
     &connectionism::RbmRecipe,
     &connectionism::BackpropRecipe,
     &deep_learning::MlpRecipe,
+    &deep_learning::GanRecipe,
+    &deep_learning::CganRecipe,
+    &deep_learning::DcganRecipe,
+    &deep_learning::WganGpRecipe,
 ];
 
 /// The recipe called `name`.

@@ -226,7 +226,9 @@ pub(super) fn walk(
 /// The gradient of a fused operation through `y`, its result computed by what it means: all nodes after `newest`.
 fn through_definition(y: &Tensor, newest: u64, b: &Back<'_>, pending: &mut Pending) {
     let Some(root) = y.node() else { return };
-    let leading = b.leading.map(|outer| leading(root, newest, |id| outer.contains(&id)));
+    let leading = b
+        .leading
+        .map(|outer| leading(root, newest, |id| outer.contains(&id)));
     let mut on = |node: &Arc<Node>, gradient| {
         if node.id <= newest {
             pending.add(node, gradient);
