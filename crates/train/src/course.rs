@@ -12,6 +12,7 @@ use eras_tensor::{Error, Result, Tensor};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// Something that learns by steps of its own; [`Course`] takes it through the epochs.
 pub trait Learner {
@@ -259,7 +260,7 @@ impl Course {
 
         while at.epoch < self.epochs && stopped.is_none() {
             let clock = Clock::start(at.seconds);
-            while let Some(batch) = loader.next_batch()? {
+            while let Some(batch) = next_batch(&mut loader, &mut at)? {
                 let step = learner.step(&batch, &Mode::train(self.seed, at.step));
                 is_finite(&step, &names, &at)?;
                 let counted = Counted {
@@ -290,6 +291,7 @@ impl Course {
                 lr: learner.parts().optimizers.lr(),
                 seconds: clock.seconds(),
                 samples_per_second: samples / trained,
+                waiting: at.waiting,
             });
             at.begin_next_epoch();
             let parts = learner.parts();
@@ -333,6 +335,14 @@ impl fmt::Debug for Course {
             .field("seed", &self.seed)
             .finish_non_exhaustive()
     }
+}
+
+/// The next batch, and how long it was waited for.
+fn next_batch(loader: &mut Loader<'_>, at: &mut Position) -> Result<Option<Batch>> {
+    let start = Instant::now();
+    let batch = loader.next_batch();
+    at.waiting += start.elapsed().as_secs_f64();
+    batch
 }
 
 fn is_finite(step: &Step, names: &[&str], at: &Position) -> Result<()> {

@@ -6,8 +6,10 @@ mod frechet;
 pub mod gan;
 mod lenet;
 mod mlp;
+mod unet;
 pub mod wgan_gp;
 
 pub use frechet::Gaussian;
 pub use lenet::LeNet;
 pub use mlp::Mlp;
+pub use unet::{ResidualBlock, TimeEmbedding, UNet};

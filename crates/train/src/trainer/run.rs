@@ -14,6 +14,7 @@ use eras_nn::{
 };
 use eras_tensor::{Error, Gradients, Result, Rng, Tensor, no_grad};
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 /// How many steps in a row may be skipped.
 const SKIPS: u64 = 100;
@@ -153,6 +154,13 @@ impl<'a, M: Module, O: Objective<M>> Training<'a, M, O> {
 
     /// The batches of the next step; `None` at the end of the epoch.
     pub(super) fn next_batches(&mut self) -> Result<Option<Vec<Batch>>> {
+        let start = Instant::now();
+        let batches = self.make_batches();
+        self.at.waiting += start.elapsed().as_secs_f64();
+        batches
+    }
+
+    fn make_batches(&mut self) -> Result<Option<Vec<Batch>>> {
         let left = self.loader.batches() - self.at.batch;
         let mut batches = Vec::new();
         for i in 0..self.trainer.accumulate.min(left).max(1) {
@@ -376,6 +384,7 @@ impl<'a, M: Module, O: Objective<M>> Training<'a, M, O> {
             lr: self.rate(self.at.step.saturating_sub(1)),
             seconds: clock.seconds(),
             samples_per_second: self.loader.data().len() as f64 / trained,
+            waiting: self.at.waiting,
         });
         self.at.begin_next_epoch();
         Ok(())
