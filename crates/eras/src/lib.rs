@@ -37,10 +37,13 @@ pub mod prelude {
         cross_entropy, ctc, dice, hinge, huber, kl_div, log_cosh, mape, msle, multi_margin,
         sigmoid_focal, softmax_focal, squared_hinge, triplet_margin,
     };
+    pub use crate::nn::{Conv1d, Conv2d, Conv3d};
+    pub use crate::nn::{ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
     pub use crate::nn::{Identity, Init, LayerNorm, Linear, RmsNorm, mae, mse, nll, smooth_l1};
     pub use crate::nn::{Layer, Mode, Module, Param, Sequential, summary};
     pub use crate::nn::{Lion, Muon, Nadam, Optimizer, Radam, RmsProp, Rprop, Schedule, Sgd};
     pub use crate::train::{Accuracy, EarlyStopping, Goal, Trainer};
+    pub use crate::{ConvOptions, Padding, PerAxis};
     pub use crate::{CustomOp, checkpoint, custom};
     pub use crate::{Dtype, Gradients, INFER, PadMode, Reduction, Rng, Tensor, grad, no_grad};
 }

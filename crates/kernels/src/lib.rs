@@ -10,6 +10,7 @@
 
 pub mod batch_norm;
 pub mod buffer;
+pub mod conv;
 pub mod cross_entropy;
 pub mod ctc;
 pub mod cumulative;

@@ -27,6 +27,8 @@ pub use eras_derive::Module;
 pub use init::{Fan, Init, Shape, fans};
 pub use layer::{Layer, Sequential};
 pub use layers::{Activation, BatchNorm, Dense, Dropout, Embedding, Flatten};
+pub use layers::{Conv, Conv1d, Conv2d, Conv3d};
+pub use layers::{ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
 pub use layers::{GroupNorm, Identity, LayerNorm, Linear, RmsNorm};
 pub use loss::*;
 pub use mode::Mode;

@@ -5,6 +5,7 @@ mod cvae;
 mod denoising_autoencoder;
 mod gaussian;
 mod mlp;
+mod unet;
 mod vae;
 
 pub use autoencoder::Autoencoder;
@@ -12,4 +13,5 @@ pub use cvae::ConditionalVae;
 pub use denoising_autoencoder::{DenoisingAutoencoder, spoil};
 pub use gaussian::Gaussian;
 pub use mlp::Mlp;
+pub use unet::{ResidualBlock, TimeEmbedding, UNet};
 pub use vae::{Bound, Vae};

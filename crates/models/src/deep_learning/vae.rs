@@ -205,19 +205,17 @@ mod tests {
     #[test]
     fn the_bound_and_its_gradients_are_pytorchs() {
         let file = format!(
-            "{}/../../testdata/generative.safetensors",
+            "{}/../../testdata/models/vae.safetensors",
             env!("CARGO_MANIFEST_DIR")
         );
         let file = formats::read(file.as_ref()).expect("reference values");
         let stored: HashMap<String, Tensor> = file.tensors.into_iter().collect();
         let mut vae = Vae::new(12, &[7], 3, &mut Rng::new(0));
-        in_f64(&mut vae, |name, _| {
-            stored[&format!("vae/weights/{name}")].clone()
-        });
-        let [x, noise] = ["x", "noise"].map(|name| stored[&format!("vae/{name}")].clone());
+        in_f64(&mut vae, |name, _| stored[&format!("model.{name}")].clone());
+        let [x, noise] = ["x", "noise"].map(|name| stored[name].clone());
         let bound = vae.bound_at(&x, &vae.encode(&x), &noise);
         let close = |ours: &Tensor, name: &str| {
-            let theirs = &stored[&format!("vae/{name}")];
+            let theirs = &stored[name];
             assert_eq!(ours.shape(), theirs.shape(), "{name}");
             let off = (ours - theirs).abs() / (theirs.abs() + 1.0);
             assert!(
@@ -228,7 +226,7 @@ mod tests {
         close(&bound.reconstruction, "reconstruction");
         close(&bound.divergence, "divergence");
         let grads = (-bound.nats().mean(..)).backward();
-        vae.for_each_param(&mut |name, param| close(&grads[&**param], &format!("grads/{name}")));
+        vae.for_each_param(&mut |name, param| close(&grads[&**param], &format!("grad.{name}")));
     }
 
     /// A machine with a code of one number, in f64, whose pictures depend much on it.

@@ -2,9 +2,12 @@
 
 mod activation;
 mod batch_norm;
+mod conv;
+mod conv_transpose;
 mod dense;
 mod dropout;
 mod embedding;
+mod filter;
 mod flatten;
 mod group_norm;
 mod identity;
@@ -14,6 +17,8 @@ mod rms_norm;
 
 pub use activation::Activation;
 pub use batch_norm::BatchNorm;
+pub use conv::{Conv, Conv1d, Conv2d, Conv3d};
+pub use conv_transpose::{ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
@@ -39,5 +44,19 @@ macro_rules! of_any_mode {
     )* };
 }
 of_any_mode!(
-    Activation, Dense, Embedding, Flatten, GroupNorm, Identity, LayerNorm, Linear, RmsNorm
+    Activation,
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    Dense,
+    Embedding,
+    Flatten,
+    GroupNorm,
+    Identity,
+    LayerNorm,
+    Linear,
+    RmsNorm
 );

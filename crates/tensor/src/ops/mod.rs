@@ -4,6 +4,8 @@ mod activation;
 mod batch_norm;
 mod binary;
 mod cast;
+mod conv;
+mod conv_options;
 mod create;
 mod cross_entropy;
 mod ctc;
@@ -29,6 +31,7 @@ mod unary;
 mod view;
 
 pub use binary::Operand;
+pub use conv_options::{ConvOptions, Padding, PerAxis};
 pub use pad::PadMode;
 pub use reduction::Reduction;
 
@@ -72,6 +75,7 @@ pub(crate) fn checks() -> Vec<crate::checks::Check> {
         batch_norm::checks(),
         binary::checks(),
         cast::checks(),
+        conv::checks(),
         einsum::checks(),
         index::checks(),
         join::checks(),
