@@ -59,43 +59,68 @@ def discriminator():
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions after group norm and SiLU; what the time says is added between them."""
+    """Two 3x3 convolutions after group norm and SiLU; what the time says, if there is one, is added between them."""
 
-    def __init__(self, c_in, c_out, time):
+    def __init__(self, c_in, c_out, time=None):
         super().__init__()
         self.norm1, self.conv1 = nn.GroupNorm(8, c_in), nn.Conv2d(c_in, c_out, 3, padding=1)
-        self.time = nn.Linear(time, c_out)
+        self.time = nn.Linear(time, c_out) if time else None
         self.norm2, self.conv2 = nn.GroupNorm(8, c_out), nn.Conv2d(c_out, c_out, 3, padding=1)
-        self.shortcut = nn.Conv2d(c_in, c_out, 1) if c_in != c_out else nn.Identity()
+        self.shortcut = nn.Conv2d(c_in, c_out, 1) if c_in != c_out else None
 
-    def forward(self, x, t):
-        h = self.conv1(F.silu(self.norm1(x))) + self.time(t)[:, :, None, None]
-        return self.conv2(F.silu(self.norm2(h))) + self.shortcut(x)
+    def forward(self, x, t=None):
+        h = self.conv1(F.silu(self.norm1(x)))
+        if self.time is not None:
+            h = h + self.time(t)[:, :, None, None]
+        return self.conv2(F.silu(self.norm2(h))) + (self.shortcut(x) if self.shortcut else x)
+
+
+class Level(nn.Module):
+    def __init__(self, **parts):
+        super().__init__()
+        for name, part in parts.items():
+            self.add_module(name, part)
+
+
+class Time(nn.Module):
+    def __init__(self, base):
+        super().__init__()
+        self.base, self.fc1, self.fc2 = base, nn.Linear(base, 4 * base), nn.Linear(4 * base, 4 * base)
+
+    def forward(self, t):
+        half = self.base // 2
+        frequencies = torch.exp(-math.log(10_000) * torch.arange(half, dtype=t.dtype) / half)
+        angles = t[:, None] * frequencies
+        return F.silu(self.fc2(F.silu(self.fc1(torch.cat([angles.sin(), angles.cos()], 1)))))
 
 
 class UNet(nn.Module):
-    """Two down, two up, 64 to 256 channels, on (1, 28, 28) and a time."""
+    """`levels` times down and up again, each with twice the channels; with a time if asked for."""
 
-    def __init__(self, base=64, time=256):
+    def __init__(self, c_in=1, c_out=1, base=64, levels=2, timed=True):
         super().__init__()
-        self.base = base
-        self.time = nn.Sequential(nn.Linear(base, time), nn.SiLU(), nn.Linear(time, time), nn.SiLU())
-        self.stem = nn.Conv2d(1, base, 3, padding=1)
-        self.down1, self.shrink1 = ResidualBlock(base, base, time), nn.Conv2d(base, base, 3, 2, 1)
-        self.down2, self.shrink2 = ResidualBlock(base, 2 * base, time), nn.Conv2d(2 * base, 2 * base, 3, 2, 1)
-        self.middle = ResidualBlock(2 * base, 4 * base, time)
-        self.up2 = ResidualBlock(6 * base, 2 * base, time)
-        self.up1 = ResidualBlock(3 * base, base, time)
-        self.norm, self.head = nn.GroupNorm(8, base), nn.Conv2d(base, 1, 3, padding=1)
+        time = 4 * base if timed else None
+        width = [base << i for i in range(levels + 1)]
+        self.time = Time(base) if timed else None
+        self.stem = nn.Conv2d(c_in, base, 3, padding=1)
+        self.down = nn.ModuleList(
+            Level(block=ResidualBlock(width[max(i - 1, 0)], width[i], time), shrink=nn.Conv2d(width[i], width[i], 3, 2, 1))
+            for i in range(levels)
+        )
+        self.middle = ResidualBlock(width[-2], width[-1], time)
+        self.up = nn.ModuleList(
+            Level(grow=nn.ConvTranspose2d(2 * width[i], width[i], 2, 2), block=ResidualBlock(2 * width[i], width[i], time))
+            for i in reversed(range(levels))
+        )
+        self.norm, self.head = nn.GroupNorm(8, base), nn.Conv2d(base, c_out, 3, padding=1)
 
-    def forward(self, x, t):
-        half = self.base // 2
-        frequencies = torch.exp(-math.log(10_000) * torch.arange(half) / half)
-        angles = t[:, None] * frequencies
-        t = self.time(torch.cat([angles.sin(), angles.cos()], 1))
-        h1 = self.down1(self.stem(x), t)
-        h2 = self.down2(self.shrink1(h1), t)
-        h = self.middle(self.shrink2(h2), t)
-        h = self.up2(torch.cat([F.interpolate(h, scale_factor=2), h2], 1), t)
-        h = self.up1(torch.cat([F.interpolate(h, scale_factor=2), h1], 1), t)
+    def forward(self, x, t=None):
+        t = self.time(t) if self.time else None
+        h, skips = self.stem(x), []
+        for level in self.down:
+            skips.append(level.block(h, t))
+            h = level.shrink(skips[-1])
+        h = self.middle(h, t)
+        for level in self.up:
+            h = level.block(torch.cat([level.grow(h), skips.pop()], 1), t)
         return self.head(F.silu(self.norm(h)))

@@ -29,7 +29,7 @@ pub use layer::{Layer, Sequential};
 pub use layers::{Activation, BatchNorm, Dense, Dropout, Embedding, Flatten};
 pub use layers::{Conv, Conv1d, Conv2d, Conv3d};
 pub use layers::{ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
-pub use layers::{GroupNorm, Identity, LayerNorm, Linear, RmsNorm};
+pub use layers::{GroupNorm, Identity, LayerNorm, Linear, Maxout, RmsNorm};
 pub use loss::*;
 pub use mode::Mode;
 pub use module::{Module, Path, Visitor, VisitorMut};
