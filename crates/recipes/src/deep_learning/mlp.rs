@@ -169,6 +169,7 @@ fn task(settings: &Settings, sets: Sets) -> Result<Task<Mlp>> {
         story: include_str!("../../stories/mlp.md"),
         sets,
         model,
+        explain: None,
         trainer: settings.trainer(shape, classes, weights.as_deref())?,
         weights,
         checkpoint_steps: settings.checkpoint_steps,
