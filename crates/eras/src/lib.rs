@@ -42,5 +42,8 @@ pub mod prelude {
     pub use crate::nn::{Lion, Muon, Nadam, Optimizer, Radam, RmsProp, Rprop, Schedule, Sgd};
     pub use crate::train::{Accuracy, EarlyStopping, Goal, Trainer};
     pub use crate::{CustomOp, checkpoint, custom};
-    pub use crate::{Dtype, Gradients, INFER, PadMode, Reduction, Rng, Tensor, grad, no_grad};
+    pub use crate::{
+        Dtype, Gradients, INFER, Interpolation, PadMode, Reduction, Resize, Rng, Tensor, Window,
+        grad, no_grad,
+    };
 }

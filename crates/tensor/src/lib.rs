@@ -25,7 +25,7 @@ pub use eras_kernels::team::{set_threads, threads};
 pub use dtype::{Dtype, Element};
 pub use error::{Error, Result};
 pub use nearest::nearest;
-pub use ops::{Operand, PadMode, Reduction};
+pub use ops::{Interpolation, Operand, PadMode, Reduction, Resize, Window};
 pub use precision::matmul_precision;
 pub use rng::{Rng, philox};
 pub use shape::{Axes, Axis, Dims, INFER, MAX_RANK};

@@ -1,6 +1,7 @@
 //! The operations on tensors, one file per family.
 
 mod activation;
+mod avg_pool;
 mod batch_norm;
 mod binary;
 mod cast;
@@ -10,11 +11,13 @@ mod ctc;
 mod dropout;
 mod einsum;
 mod index;
+mod interpolate;
 mod join;
 mod layer_norm;
 mod linear;
 mod logical;
 mod matmul;
+mod max_pool;
 mod moments;
 mod order;
 mod pad;
@@ -24,13 +27,17 @@ mod rearrange;
 mod reduce;
 mod reduction;
 mod scatter;
+mod separable;
 mod softmax;
 mod unary;
 mod view;
+mod window;
 
 pub use binary::Operand;
+pub use interpolate::{Interpolation, Resize};
 pub use pad::PadMode;
 pub use reduction::Reduction;
+pub use window::Window;
 
 use crate::Tensor;
 
@@ -69,14 +76,17 @@ pub(crate) fn want_eps(op: &str, eps: f64) {
 pub(crate) fn checks() -> Vec<crate::checks::Check> {
     [
         activation::checks(),
+        avg_pool::checks(),
         batch_norm::checks(),
         binary::checks(),
         cast::checks(),
         einsum::checks(),
         index::checks(),
+        interpolate::checks(),
         join::checks(),
         linear::checks(),
         matmul::checks(),
+        max_pool::checks(),
         pad::checks(),
         rearrange::checks(),
         cross_entropy::checks(),
