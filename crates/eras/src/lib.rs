@@ -29,7 +29,7 @@ pub mod train {
 
 /// What most programs need: `use eras::prelude::*;`
 pub mod prelude {
-    pub use crate::data::{Batch, Dataset, FashionMnist, Loader, Mnist, TensorDataset};
+    pub use crate::data::{Batch, Cifar10, Dataset, FashionMnist, Loader, Mnist, TensorDataset};
     pub use crate::nn::{Activation, BatchNorm, Dense, Dropout, Embedding, Flatten, GroupNorm};
     pub use crate::nn::{Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lbfgs};
     pub use crate::nn::{

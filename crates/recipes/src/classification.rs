@@ -237,7 +237,8 @@ fn report<M: Layer>(
         .headline(Headline::new(
             "fastest epoch",
             format!("{} samples/s", format::count(speed as u64)),
-        ));
+        ))
+        .headline(training::waiting(history));
     for headline in spent.headlines() {
         page = page.headline(headline);
     }

@@ -27,7 +27,7 @@ pub use results::{Results, Row};
 pub use run::{Config, Fingerprints, Origin, Run};
 
 /// Every recipe, in the order of the eras.
-pub static ALL: [&dyn Recipe; 8] = [
+pub static ALL: &[&dyn Recipe] = &[
     &first_light::McCullochPittsRecipe,
     &first_light::HebbRecipe,
     &perceptron::PerceptronRecipe,
@@ -36,6 +36,11 @@ pub static ALL: [&dyn Recipe; 8] = [
     &connectionism::RbmRecipe,
     &connectionism::BackpropRecipe,
     &deep_learning::MlpRecipe,
+    &deep_learning::GanRecipe,
+    &deep_learning::CganRecipe,
+    &deep_learning::DcganRecipe,
+    &deep_learning::WganGpRecipe,
+    &deep_learning::UNetRecipe,
 ];
 
 /// The recipe called `name`.
@@ -43,7 +48,10 @@ pub static ALL: [&dyn Recipe; 8] = [
 /// # Errors
 /// If there is none; the nearest names are told.
 pub fn find(name: &str) -> eras_tensor::Result<&'static dyn Recipe> {
-    let found = ALL.into_iter().find(|recipe| recipe.card().name == name);
+    let found = ALL
+        .iter()
+        .copied()
+        .find(|recipe| recipe.card().name == name);
     found.ok_or_else(|| {
         let names: Vec<&str> = ALL.iter().map(|recipe| recipe.card().name).collect();
         let hint = eras_tensor::nearest(name, &names);

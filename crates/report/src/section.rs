@@ -2,7 +2,7 @@
 
 use crate::chart::Chart;
 use crate::diagram::Diagram;
-use crate::gallery::{self, Shown};
+use crate::gallery::{self, Moving, Shown};
 use crate::scatter::Scatter;
 use crate::svg::escape;
 use crate::table::Table;
@@ -31,6 +31,7 @@ enum Block {
     Scatters(Vec<Scatter>),
     Diagram(Diagram),
     Pictures(Vec<Shown>),
+    Animations(Vec<Moving>),
 }
 
 impl Section {
@@ -93,6 +94,15 @@ impl Section {
         self.block(Block::Pictures(pictures))
     }
 
+    /// Adds a grid of animations; nothing if there is none.
+    #[must_use]
+    pub fn animations(self, animations: Vec<Moving>) -> Self {
+        if animations.is_empty() {
+            return self;
+        }
+        self.block(Block::Animations(animations))
+    }
+
     fn block(mut self, block: Block) -> Self {
         self.blocks.push(block);
         self
@@ -112,6 +122,7 @@ impl Section {
                 )
             }
             Block::Pictures(pictures) => gallery::shown(pictures),
+            Block::Animations(animations) => gallery::moving(animations),
         });
         [escape(&self.title), escape(&self.note), body.collect()]
     }

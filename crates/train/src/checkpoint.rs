@@ -25,9 +25,10 @@
 //!   data_sha256               the training set's, or null where it has none
 //!   epoch, batch, step        complete epochs, batches of the current one, steps since the beginning
 //!   seconds                   of the current epoch
+//!   waiting                 2 of these, what batches were waited for
 //!   totals                    of the current epoch: loss, samples, and for each metric its list of totals
 //!   history                   for each complete epoch: epoch, train and valid {loss, metrics}, lr, seconds,
-//!                             samples_per_second
+//!                             samples_per_second, waiting (2)
 //!   accumulate              2 batches of a step
 //!   average_updates         2 how often the mean was updated
 //!   skipped, roll_backs     2 steps skipped just before this one, and how often the weights went back
@@ -75,6 +76,9 @@ pub(crate) struct Position {
     pub(crate) step: u64,
     /// Seconds of the current epoch.
     pub(crate) seconds: f64,
+    /// Of these, what batches were waited for.
+    #[serde(default)]
+    pub(crate) waiting: f64,
     pub(crate) totals: Totals,
     pub(crate) history: Vec<Epoch>,
     /// Batches of a step.
@@ -119,6 +123,7 @@ impl Position {
             batch: 0,
             step: 0,
             seconds: 0.0,
+            waiting: 0.0,
             totals,
             history,
             accumulate,
@@ -145,6 +150,7 @@ impl Position {
         self.totals = Totals::default();
         self.batch = 0;
         self.seconds = 0.0;
+        self.waiting = 0.0;
     }
 }
 
@@ -650,6 +656,7 @@ mod tests {
             lr: f64::INFINITY,
             seconds: 1.0,
             samples_per_second: 2.0,
+            waiting: 0.0,
         });
         let totals = r#"{"loss": "NaN", "samples": 3, "metrics": [[0.1, "inf", 7], [], ["-inf", null, 1e300]]}"#;
         snapshot.position.totals = serde_json::from_str(totals).unwrap();

@@ -3,7 +3,7 @@
 
 use crate::callback::{Callback, Callbacks, Moment};
 use crate::checkpoint::{Learned, Position, Snapshot};
-use crate::clock::Clock;
+use crate::clock::{Clock, counted};
 use crate::score::{Epoch, History, Score};
 use crate::totals::{Counted, Measure};
 use eras_data::{Batch, Dataset, Loader};
@@ -259,7 +259,7 @@ impl Course {
 
         while at.epoch < self.epochs && stopped.is_none() {
             let clock = Clock::start(at.seconds);
-            while let Some(batch) = loader.next_batch()? {
+            while let Some(batch) = counted(&mut at.waiting, || loader.next_batch())? {
                 let step = learner.step(&batch, &Mode::train(self.seed, at.step));
                 is_finite(&step, &names, &at)?;
                 let counted = Counted {
@@ -290,6 +290,7 @@ impl Course {
                 lr: learner.parts().optimizers.lr(),
                 seconds: clock.seconds(),
                 samples_per_second: samples / trained,
+                waiting: at.waiting,
             });
             at.begin_next_epoch();
             let parts = learner.parts();

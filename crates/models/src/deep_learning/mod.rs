@@ -1,19 +1,29 @@
 //! Era 4, 1989-2017: networks with many layers, and the data and machines to train them.
 
 mod autoencoder;
+pub mod cgan;
 mod cvae;
+pub mod dcgan;
 mod denoising_autoencoder;
-mod gaussian;
+mod diagonal_gaussian;
+pub mod frechet;
+pub mod gan;
+mod lenet;
 mod mlp;
 mod pixel_cnn;
 mod unet;
 mod vae;
+<<<<<<< HEAD
 mod vq_vae;
+=======
+pub mod wgan_gp;
+>>>>>>> main
 
 pub use autoencoder::Autoencoder;
 pub use cvae::ConditionalVae;
 pub use denoising_autoencoder::{DenoisingAutoencoder, spoil};
-pub use gaussian::Gaussian;
+pub use diagonal_gaussian::DiagonalGaussian;
+pub use lenet::LeNet;
 pub use mlp::Mlp;
 pub use pixel_cnn::PixelCnn;
 pub use unet::{ResidualBlock, TimeEmbedding, UNet};

@@ -3,7 +3,7 @@
 use super::{Averaging, Clip, NonFinite, Trainer, samples};
 use crate::callback::{Callbacks, Moment};
 use crate::checkpoint::{Position, Snapshot};
-use crate::clock::Clock;
+use crate::clock::{Clock, counted};
 use crate::objective::Objective;
 use crate::score::{Epoch, History};
 use crate::totals::{Counted, Measure};
@@ -153,6 +153,13 @@ impl<'a, M: Module, O: Objective<M>> Training<'a, M, O> {
 
     /// The batches of the next step; `None` at the end of the epoch.
     pub(super) fn next_batches(&mut self) -> Result<Option<Vec<Batch>>> {
+        let mut seconds = 0.0;
+        let batches = counted(&mut seconds, || self.make_batches());
+        self.at.waiting += seconds;
+        batches
+    }
+
+    fn make_batches(&mut self) -> Result<Option<Vec<Batch>>> {
         let left = self.loader.batches() - self.at.batch;
         let mut batches = Vec::new();
         for i in 0..self.trainer.accumulate.min(left).max(1) {
@@ -376,6 +383,7 @@ impl<'a, M: Module, O: Objective<M>> Training<'a, M, O> {
             lr: self.rate(self.at.step.saturating_sub(1)),
             seconds: clock.seconds(),
             samples_per_second: self.loader.data().len() as f64 / trained,
+            waiting: self.at.waiting,
         });
         self.at.begin_next_epoch();
         Ok(())
