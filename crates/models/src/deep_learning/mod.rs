@@ -13,11 +13,8 @@ mod mlp;
 mod pixel_cnn;
 mod unet;
 mod vae;
-<<<<<<< HEAD
 mod vq_vae;
-=======
 pub mod wgan_gp;
->>>>>>> main
 
 pub use autoencoder::Autoencoder;
 pub use cvae::ConditionalVae;
