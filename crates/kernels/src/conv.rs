@@ -20,6 +20,7 @@ mod axis;
 mod correlate;
 mod field;
 mod weight;
+mod winograd;
 
 /// What meets what: the lengths of all axes. Axes of space that are not there come first, with length 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -326,7 +327,13 @@ fn correlate<T: Float>(result: &mut [T], job: &Correlation<'_, T>) {
     impl<T: Float> Work<T> for Run<'_, '_, T> {
         unsafe fn run<K: Micro<In = T, Out = T>>(self) {
             // SAFETY: this function's contract; the lengths have been checked.
-            unsafe { correlate::run::<T, K>(self.0, self.1) }
+            unsafe {
+                if winograd::suits(self.0) {
+                    winograd::run::<T, K>(self.0, self.1);
+                } else {
+                    correlate::run::<T, K>(self.0, self.1);
+                }
+            }
         }
     }
     let places: usize = job.axes.iter().map(|axis| axis.places).product();

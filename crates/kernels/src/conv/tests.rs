@@ -146,6 +146,18 @@ fn shapes() -> Vec<Shape> {
         same(2, 65, 3, 18, 3),
         same(4, 130, 15, 7, 1),
         same(1, 50, 20, 40, 3),
+        same(3, 32, 140, 5, 3),
+        same(1, 33, 34, 30, 3),
+        same(2, 150, 35, 4, 3),
+        Shape {
+            groups: 2,
+            ..same(2, 33, 34, 6, 3)
+        },
+        Shape {
+            before: [0, 0, 2],
+            output: [1, 7, 10],
+            ..same(2, 35, 33, 9, 3)
+        },
         Shape {
             stride: [1, 2, 2],
             output: [1, 9, 9],
@@ -227,6 +239,74 @@ fn relu(sums: &[(f64, f64, usize)]) -> Vec<(f64, f64, usize)> {
         .collect()
 }
 
+/// What the partial sums of Winograd's way may come to, for each element of the result: its matrices and the numbers
+/// with their magnitudes. As many more roundings as the transforms have steps are added to the count.
+fn winograd_sizes<T: Float>(job: &Correlation<'_, T>, sums: &mut [(f64, f64, usize)]) {
+    const A: [[f64; 4]; 2] = [[1.0, 1.0, 1.0, 0.0], [0.0, 1.0, 1.0, 1.0]];
+    const B: [[f64; 4]; 4] = [
+        [1.0, 0.0, 1.0, 0.0],
+        [0.0, 1.0, 1.0, 0.0],
+        [0.0, 1.0, 1.0, 0.0],
+        [0.0, 1.0, 0.0, 1.0],
+    ];
+    const G: [[f64; 3]; 4] = [[1.0, 0.0, 0.0], [0.5; 3], [0.5; 3], [0.0, 0.0, 1.0]];
+    // How often the product of element `i` and tap `t` may be counted in place `o`, along one axis and along both.
+    let along =
+        |o: usize, i: usize, t: usize| (0..4).map(|p| A[o][p] * G[p][t] * B[p][i]).sum::<f64>();
+    let often: Vec<f64> = (0..4 * 144)
+        .map(|n| {
+            let [o, i, j, s, t] = [n / 144, n / 36 % 4, n / 9 % 4, n / 3 % 3, n % 3];
+            along(o / 2, i, s) * along(o % 2, j, t)
+        })
+        .collect();
+    let [_, rows, columns] = &job.axes;
+    let (low1, order1) = winograd::neighbours(rows).expect("it suits");
+    let (low2, order2) = winograd::neighbours(columns).expect("it suits");
+    let inside = |axis: &Axis, at: isize| usize::try_from(at).ok().filter(|at| *at < axis.from);
+    let (from, to) = (rows.from * columns.from, rows.to * columns.to);
+    for image in 0..job.batch {
+        for group in 0..job.groups {
+            for m in 0..job.m {
+                for p in 0..rows.places {
+                    for q in 0..columns.places {
+                        let result = ((image * job.groups + group) * job.m + m) * to
+                            + (rows.to_first + p) * columns.to
+                            + columns.to_first
+                            + q;
+                        let mut size = job
+                            .bias
+                            .map_or(0.0, |bias| bias[group * job.m + m].to_f64().abs());
+                        let often = &often[(p % 2 * 2 + q % 2) * 144..][..144];
+                        for c in 0..job.depth {
+                            let source = ((image * job.groups + group) * job.depth + c) * from;
+                            let weight = group * job.weights.group
+                                + m * job.weights.row
+                                + c * job.weights.channel;
+                            let g: [f64; 9] = std::array::from_fn(|t| {
+                                let tap = job.weights.taps[3 * order1[t / 3] + order2[t % 3]];
+                                job.weights.data[weight + tap].to_f64().abs()
+                            });
+                            for (i, often) in often.chunks(9).enumerate() {
+                                let y = inside(rows, (p / 2 * 2 + i / 4) as isize + low1);
+                                let x = inside(columns, (q / 2 * 2 + i % 4) as isize + low2);
+                                if let Some((y, x)) = y.zip(x) {
+                                    let d =
+                                        job.source[source + y * columns.from + x].to_f64().abs();
+                                    size +=
+                                        d * often.iter().zip(&g).map(|(n, g)| n * g).sum::<f64>();
+                                }
+                            }
+                        }
+                        // One of a difference in each axis of d, two sums each for g and for the result, and the bias.
+                        sums[result].1 = size;
+                        sums[result].2 = job.depth + 2 + 4 + 4 + 1;
+                    }
+                }
+            }
+        }
+    }
+}
+
 type Correlate<T> = fn(&mut [T], &Correlation<'_, T>);
 type ByWeight<T> = fn(&mut [T], &[T], &[T], &Shape);
 
@@ -254,7 +334,15 @@ fn check_all<T: Float>(correlate: Correlate<T>, by_weight: ByWeight<T>, unit: f6
         });
         let mut y = vec![T::NAN; s.y()];
         if !y.is_empty() {
-            correlate(&mut y, &s.forward(&x, &w, Some(&bias), Activation::Relu));
+            let job = s.forward(&x, &w, Some(&bias), Activation::Relu);
+            correlate(&mut y, &job);
+            if winograd::suits(&job) {
+                winograd_sizes(&job, &mut ys);
+            }
+            let back = s.by_input([0; 3], &dy, &w, Some(&back), Activation::Relu);
+            if winograd::suits(&back) {
+                winograd_sizes(&back, &mut xs);
+            }
         }
         check_sums("y", &s, &y, &relu(&ys), unit);
         let mut dx = vec![T::NAN; s.x()];
@@ -290,7 +378,13 @@ macro_rules! check_by {
             |result, job| {
                 if !result.is_empty() && job.axes.iter().all(|axis| axis.places > 0) {
                     // SAFETY: the processor has been asked, and the lengths fit.
-                    unsafe { correlate::run::<$t, $kernels>(job, result) }
+                    unsafe {
+                        if winograd::suits(job) {
+                            winograd::run::<$t, $kernels>(job, result);
+                        } else {
+                            correlate::run::<$t, $kernels>(job, result);
+                        }
+                    }
                 }
             },
             |dw, x, dy, shape| {
