@@ -50,3 +50,11 @@ def batch():
 
     rng = numpy.random.default_rng(0)
     return rng.random((128, 784), dtype=numpy.float32), rng.integers(0, 10, 128)
+
+
+def pictures(count, channels, side):
+    """Noise in [0, 1) as pictures `(count, channels, side, side)`, and labels in 0..10, the same every time."""
+    import numpy
+
+    rng = numpy.random.default_rng(0)
+    return rng.random((count, channels, side, side), dtype=numpy.float32), rng.integers(0, 10, count)

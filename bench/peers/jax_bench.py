@@ -3,12 +3,13 @@
     bench/peers/.venv/bin/python bench/peers/jax_bench.py --workload mlp --threads 2 --seconds 5
 """
 
+import math
 import os
 import sys
 
-from common import COLUMNS, ELEMENTS, ROWS, arguments, batch, measure
+from common import COLUMNS, ELEMENTS, ROWS, arguments, batch, measure, pictures
 
-NAMES = ["mlp", "softmax", "layer_norm", "adam", "matmul_512", "matmul_1024", "matmul_2048"]
+NAMES = ["mlp", "cnn", "softmax", "layer_norm", "adam", "matmul_512", "matmul_1024", "matmul_2048"]
 
 args = arguments(NAMES)
 # XLA takes as many threads as the process has cores: there is no other dial.
@@ -21,18 +22,45 @@ import optax
 
 
 def mlp():
-    """Forward, backward and one step of Adadelta on a batch of 128, in one compiled function that updates in place."""
     keys = jax.random.split(jax.random.key(0), 3)
     sizes = [(784, 512), (512, 512), (512, 10)]
     params = [(jax.random.uniform(k, s, minval=-1, maxval=1) / s[0] ** 0.5, jnp.zeros(s[1])) for k, s in zip(keys, sizes)]
-    optimizer = optax.adadelta(1.0, rho=0.95, eps=1e-7)
-    x, y = map(jnp.asarray, batch())
 
-    def loss(params, x, y):
+    def logits(params, x):
         for w, b in params[:-1]:
             x = jax.nn.relu(x @ w + b)
         w, b = params[-1]
-        return optax.softmax_cross_entropy_with_integer_labels(x @ w + b, y).mean()
+        return x @ w + b
+
+    classify(logits, params, *batch())
+
+
+def cnn():
+    """3x3x32, 3x3x64, max pool 2, 128, 10; pictures with their channels last, XLA's preference on a processor."""
+    keys = jax.random.split(jax.random.key(0), 4)
+    sizes = [(3, 3, 1, 32), (3, 3, 32, 64), (64 * 12 * 12, 128), (128, 10)]
+    uniform = lambda k, s: jax.random.uniform(k, s, minval=-1, maxval=1) / math.prod(s[:-1]) ** 0.5
+    params = [(uniform(k, s), jnp.zeros(s[-1])) for k, s in zip(keys, sizes)]
+    x, y = pictures(128, 1, 28)
+
+    def logits(params, x):
+        for w, b in params[:2]:
+            x = jax.lax.conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+            x = jax.nn.relu(x + b)
+        x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+        (w, b), (w2, b2) = params[2:]
+        return jax.nn.relu(x.reshape(len(x), -1) @ w + b) @ w2 + b2
+
+    classify(logits, params, x.transpose(0, 2, 3, 1), y)
+
+
+def classify(logits, params, x, y):
+    """Steps of Adadelta on one batch, in one compiled function that updates in place."""
+    optimizer = optax.adadelta(1.0, rho=0.95, eps=1e-7)
+    x, y = jnp.asarray(x), jnp.asarray(y)
+
+    def loss(params, x, y):
+        return optax.softmax_cross_entropy_with_integer_labels(logits(params, x), y).mean()
 
     def update(params, state, x, y):
         value, grads = jax.value_and_grad(loss)(params, x, y)
@@ -94,7 +122,7 @@ def adam():
     measure(args, step)
 
 
-WORKLOADS = {"mlp": mlp, "softmax": softmax, "layer_norm": layer_norm, "adam": adam}
+WORKLOADS = {"mlp": mlp, "cnn": cnn, "softmax": softmax, "layer_norm": layer_norm, "adam": adam}
 
 if __name__ == "__main__":
     if args.workload.startswith("matmul_"):

@@ -32,6 +32,10 @@ PROGRAMS = ["eras", "torch", "jax", "burn", "burn-ndarray", "candle"]
 # Name of the workload here: how `eras bench --only` calls it, and the peers that have it.
 WORKLOADS = {
     "mlp": ("mlp", ["torch", "jax", "burn", "burn-ndarray", "candle"]),
+    "cnn": ("cnn", ["torch", "jax", "burn", "burn-ndarray", "candle"]),
+    "resnet18": ("resnet18", ["torch"]),
+    "dcgan": ("dcgan", ["torch"]),
+    "unet": ("unet", ["torch"]),
     "matmul_512": ("matmul_512", ["torch", "jax"]),
     "matmul_1024": ("matmul_1024", ["torch", "jax"]),
     "matmul_2048": ("matmul_2048", ["torch", "jax"]),

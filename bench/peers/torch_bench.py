@@ -9,25 +9,84 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from common import COLUMNS, ELEMENTS, ROWS, arguments, batch, measure
+import torch_models
+from common import COLUMNS, ELEMENTS, ROWS, arguments, batch, measure, pictures
 
 
 def mlp(args):
     """Forward, backward and one step of Adadelta on a batch of 128; without `foreach` it takes as long."""
     model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 10))
-    optimizer = torch.optim.Adadelta(model.parameters(), lr=1.0, rho=0.95, eps=1e-7, foreach=True)
-    x, y = map(torch.from_numpy, batch())
+    classify(args, model, adadelta(model), batch())
 
+
+def adadelta(model):
+    return torch.optim.Adadelta(model.parameters(), lr=1.0, rho=0.95, eps=1e-7, foreach=True)
+
+
+def classify(args, model, optimizer, data):
+    x, y = map(torch.from_numpy, data)
+    train(args, optimizer, lambda: F.cross_entropy(model(x), y))
+
+
+def train(args, optimizer, compute_loss):
     def step():
         optimizer.zero_grad(set_to_none=True)
-        loss = F.cross_entropy(model(x), y)
+        loss = compute_loss()
         loss.backward()
         optimizer.step()
         return loss
 
+    measure_training(args, step)
+
+
+def measure_training(args, step):
     first = step().item()
     measure(args, step)
     print(f"loss {first:.4f}, in the end {step().item():.4f}", file=sys.stderr)
+
+
+def cnn(args):
+    model = torch_models.cnn()
+    classify(args, model, adadelta(model), pictures(128, 1, 28))
+
+
+def resnet18(args):
+    model = torch_models.resnet18()
+    classify(args, model, torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, foreach=True), pictures(32, 3, 32))
+
+
+def unet(args):
+    """Finds the noise in noisy pictures, as a diffusion model learns to; fused Adam."""
+    model = torch_models.UNet()
+    x, noise, t = torch.randn(32, 1, 28, 28), torch.randn(32, 1, 28, 28), torch.arange(32) * 31.0
+    optimizer = torch.optim.Adam(model.parameters(), lr=2e-4, fused=True)
+    train(args, optimizer, lambda: F.mse_loss(model(x, t), noise))
+
+
+def dcgan(args):
+    """A step of the discriminator, real and made pictures in batches of their own, and one of the generator."""
+    generator, discriminator = torch_models.generator(), torch_models.discriminator()
+    adam = lambda model: torch.optim.Adam(model.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
+    of_generator, of_discriminator = adam(generator), adam(discriminator)
+    real = torch.from_numpy(pictures(64, 1, 28)[0]) * 2 - 1
+    yes, no = torch.ones(64, 1), torch.zeros(64, 1)
+    judge = F.binary_cross_entropy_with_logits
+
+    def step():
+        made = generator(torch.randn(64, 100))
+        of_discriminator.zero_grad(set_to_none=True)
+        loss = judge(discriminator(real), yes) + judge(discriminator(made.detach()), no)
+        loss.backward()
+        of_discriminator.step()
+        # The discriminator's gradients of this pass are not wanted, and not computed.
+        discriminator.requires_grad_(False)
+        of_generator.zero_grad(set_to_none=True)
+        judge(discriminator(made), yes).backward()
+        of_generator.step()
+        discriminator.requires_grad_(True)
+        return loss
+
+    measure_training(args, step)
 
 
 def matmul(n, dtype):
@@ -57,7 +116,8 @@ def adam(args):
     measure(args, optimizer.step)
 
 
-WORKLOADS = {"mlp": mlp, "softmax": softmax, "layer_norm": layer_norm, "adam": adam}
+TRAININGS = {"mlp": mlp, "cnn": cnn, "resnet18": resnet18, "dcgan": dcgan, "unet": unet}
+WORKLOADS = {**TRAININGS, "softmax": softmax, "layer_norm": layer_norm, "adam": adam}
 for n in [512, 1024, 2048]:
     WORKLOADS[f"matmul_{n}"] = matmul(n, torch.float32)
     WORKLOADS[f"matmul_{n}_bf16"] = matmul(n, torch.bfloat16)
@@ -67,7 +127,7 @@ if __name__ == "__main__":
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     run = WORKLOADS[args.workload]
-    if args.workload == "mlp":
+    if args.workload in TRAININGS:
         run(args)
     else:
         with torch.no_grad():

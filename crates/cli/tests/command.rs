@@ -379,8 +379,12 @@ fn a_run_of_an_earlier_build_is_read_and_gone_on_with() {
             "skipped",
             "roll_backs",
             "lr_scale",
+            "waiting",
         ] {
             assert!(position.remove(field).is_some(), "{field}");
+        }
+        for epoch in position["history"].as_array_mut().unwrap() {
+            assert!(epoch.as_object_mut().unwrap().remove("waiting").is_some());
         }
         fs::write(&path, manifest.to_string()).unwrap();
     }
@@ -517,7 +521,8 @@ fn what_there_is_can_be_listed() {
     assert!(
         data.contains("mnist")
             && data.contains("built in")
-            && data.contains("eras data get fashion-mnist"),
+            && data.contains("eras data get fashion-mnist")
+            && data.contains("eras data get cifar10"),
         "{data}"
     );
     assert!(

@@ -15,18 +15,31 @@ pub struct Known {
     pub home: &'static str,
     /// Its files.
     pub files: &'static [KnownFile],
+    /// Other forms in which it is used. They are found, but never fetched, and no hash is known of them.
+    pub forms: &'static [Form],
+}
+
+/// A data set in other files than [`Known::files`].
+#[derive(Debug)]
+pub struct Form {
+    /// The name of their folder.
+    pub folder: &'static str,
+    /// The files. Folders in front of a name may be missing.
+    pub files: &'static [&'static str],
 }
 
 /// One file of a data set, told by its contents: whether they are stored compressed does not matter.
 #[derive(Debug)]
 pub struct KnownFile {
-    /// Its name, without `.gz`.
+    /// Its name, without `.gz` unless it is an archive.
     pub name: &'static str,
     /// The length of the contents in bytes.
     pub bytes: u64,
     /// The SHA-256 of the contents, in hex.
     pub sha256: &'static str,
-    /// Addresses that serve it compressed with gzip, the official one first.
+    /// Whether it is an archive, told by its bytes as they are stored.
+    pub is_archive: bool,
+    /// Addresses that serve it compressed with gzip (an archive as it is), the official one first.
     pub addresses: &'static [&'static str],
     /// Its bytes, compressed, where they are part of this library.
     pub embedded: Option<&'static [u8]>,
@@ -45,9 +58,43 @@ impl Known {
 }
 
 /// Every known data set, by name.
-pub fn all() -> [&'static Known; 2] {
-    [&FASHION_MNIST, &MNIST]
+pub fn all() -> [&'static Known; 3] {
+    [&CIFAR10, &FASHION_MNIST, &MNIST]
 }
+
+/// Small photographs in colour.
+pub static CIFAR10: Known = Known {
+    name: "cifar10",
+    what: "small photographs: 50,000 + 10,000 colour images 32 x 32, 10 classes",
+    paper: "Krizhevsky 2009, Learning multiple layers of features from tiny images",
+    licence: "none stated by the author, who asks to be cited",
+    home: "https://www.cs.toronto.edu/~kriz/cifar.html",
+    files: &[KnownFile {
+        name: "cifar-10-binary.tar.gz",
+        bytes: 170_052_171,
+        sha256: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+        is_archive: true,
+        addresses: &["https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"],
+        embedded: None,
+    }],
+    forms: &[
+        Form {
+            folder: "cifar10",
+            files: &[
+                "cifar-10-batches-bin/data_batch_1.bin",
+                "cifar-10-batches-bin/data_batch_2.bin",
+                "cifar-10-batches-bin/data_batch_3.bin",
+                "cifar-10-batches-bin/data_batch_4.bin",
+                "cifar-10-batches-bin/data_batch_5.bin",
+                "cifar-10-batches-bin/test_batch.bin",
+            ],
+        },
+        Form {
+            folder: "cifar10-jpeg",
+            files: &["cifar10-jpeg.tar.gz"],
+        },
+    ],
+};
 
 /// Handwritten digits.
 pub static MNIST: Known = Known {
@@ -61,6 +108,7 @@ pub static MNIST: Known = Known {
             name: "train-images-idx3-ubyte",
             bytes: 47_040_016,
             sha256: "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+            is_archive: false,
             addresses: &[
                 "https://ossci-datasets.s3.amazonaws.com/mnist/train-images-idx3-ubyte.gz",
                 "https://storage.googleapis.com/cvdf-datasets/mnist/train-images-idx3-ubyte.gz",
@@ -73,6 +121,7 @@ pub static MNIST: Known = Known {
             name: "train-labels-idx1-ubyte",
             bytes: 60_008,
             sha256: "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+            is_archive: false,
             addresses: &[
                 "https://ossci-datasets.s3.amazonaws.com/mnist/train-labels-idx1-ubyte.gz",
                 "https://storage.googleapis.com/cvdf-datasets/mnist/train-labels-idx1-ubyte.gz",
@@ -85,6 +134,7 @@ pub static MNIST: Known = Known {
             name: "t10k-images-idx3-ubyte",
             bytes: 7_840_016,
             sha256: "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+            is_archive: false,
             addresses: &[
                 "https://ossci-datasets.s3.amazonaws.com/mnist/t10k-images-idx3-ubyte.gz",
                 "https://storage.googleapis.com/cvdf-datasets/mnist/t10k-images-idx3-ubyte.gz",
@@ -97,6 +147,7 @@ pub static MNIST: Known = Known {
             name: "t10k-labels-idx1-ubyte",
             bytes: 10_008,
             sha256: "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+            is_archive: false,
             addresses: &[
                 "https://ossci-datasets.s3.amazonaws.com/mnist/t10k-labels-idx1-ubyte.gz",
                 "https://storage.googleapis.com/cvdf-datasets/mnist/t10k-labels-idx1-ubyte.gz",
@@ -106,6 +157,7 @@ pub static MNIST: Known = Known {
             )),
         },
     ],
+    forms: &[],
 };
 
 /// Clothes, in the form of MNIST.
@@ -120,6 +172,7 @@ pub static FASHION_MNIST: Known = Known {
             name: "train-images-idx3-ubyte",
             bytes: 47_040_016,
             sha256: "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            is_archive: false,
             addresses: &[
                 "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/train-images-idx3-ubyte.gz",
                 "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/train-images-idx3-ubyte.gz",
@@ -130,6 +183,7 @@ pub static FASHION_MNIST: Known = Known {
             name: "train-labels-idx1-ubyte",
             bytes: 60_008,
             sha256: "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            is_archive: false,
             addresses: &[
                 "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/train-labels-idx1-ubyte.gz",
                 "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/train-labels-idx1-ubyte.gz",
@@ -140,6 +194,7 @@ pub static FASHION_MNIST: Known = Known {
             name: "t10k-images-idx3-ubyte",
             bytes: 7_840_016,
             sha256: "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            is_archive: false,
             addresses: &[
                 "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/t10k-images-idx3-ubyte.gz",
                 "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/t10k-images-idx3-ubyte.gz",
@@ -150,6 +205,7 @@ pub static FASHION_MNIST: Known = Known {
             name: "t10k-labels-idx1-ubyte",
             bytes: 10_008,
             sha256: "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+            is_archive: false,
             addresses: &[
                 "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/t10k-labels-idx1-ubyte.gz",
                 "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/t10k-labels-idx1-ubyte.gz",
@@ -157,4 +213,5 @@ pub static FASHION_MNIST: Known = Known {
             embedded: None,
         },
     ],
+    forms: &[],
 };

@@ -19,6 +19,8 @@ const RATIO: u64 = 4;
 pub(crate) struct Contents<'a> {
     path: PathBuf,
     stream: Box<dyn Read + Send + 'a>,
+    /// Of the file as it is stored.
+    length: u64,
     limit: Limit,
     count: u64,
     hasher: Option<Sha256>,
@@ -38,6 +40,23 @@ enum Limit {
 impl<'a> Contents<'a> {
     /// Opens the file at `path`.
     pub(crate) fn open(path: &Path) -> Result<Contents<'static>> {
+        let (file, length) = Self::file(path)?;
+        Contents::new(path.into(), file, length)
+    }
+
+    /// Opens the file at `path` as it is stored: what is compressed stays so.
+    pub(crate) fn open_stored(path: &Path) -> Result<Contents<'static>> {
+        let (file, length) = Self::file(path)?;
+        Ok(Contents::from_stream(
+            path.into(),
+            Box::new(file),
+            length,
+            Limit::Exactly(length),
+        ))
+    }
+
+    /// The file at `path` and its length.
+    fn file(path: &Path) -> Result<(BufReader<File>, u64)> {
         let file = File::open(path).map_err(|e| Error::io(path, &e))?;
         let meta = file.metadata().map_err(|e| Error::io(path, &e))?;
         if !meta.is_file() {
@@ -46,11 +65,7 @@ impl<'a> Contents<'a> {
                 "found something that is not a file, wanted a file",
             ));
         }
-        Contents::new(
-            path.into(),
-            BufReader::with_capacity(1 << 16, file),
-            meta.len(),
-        )
+        Ok((BufReader::with_capacity(1 << 16, file), meta.len()))
     }
 
     /// Reads from memory; `name` stands for the path.
@@ -69,13 +84,23 @@ impl<'a> Contents<'a> {
         } else {
             (Box::new(stored), Limit::Exactly(length))
         };
-        Ok(Self {
+        Ok(Self::from_stream(path, stream, length, limit))
+    }
+
+    fn from_stream(
+        path: PathBuf,
+        stream: Box<dyn Read + Send + 'a>,
+        length: u64,
+        limit: Limit,
+    ) -> Self {
+        Self {
             path,
             stream,
+            length,
             limit,
             count: 0,
             hasher: None,
-        })
+        }
     }
 
     /// The same, for a reader that keeps up to `bytes` bytes for each byte of contents.
@@ -98,6 +123,17 @@ impl<'a> Contents<'a> {
     pub(crate) fn hashed(mut self) -> Self {
         self.hasher = Some(Sha256::new());
         self
+    }
+
+    /// The length of the file as it is stored.
+    pub(crate) fn stored(&self) -> u64 {
+        self.length
+    }
+
+    /// How many more bytes there can be.
+    pub(crate) fn left(&self) -> u64 {
+        let (Limit::Exactly(all) | Limit::Known(all) | Limit::AtMost(all)) = self.limit;
+        all.saturating_sub(self.count)
     }
 
     /// Where the bytes come from.
@@ -131,22 +167,46 @@ impl<'a> Contents<'a> {
 
     /// Fills `buffer`; contents that end before are an error.
     pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> Result<()> {
+        if self.fill_or_end(buffer)? {
+            return Ok(());
+        }
+        Err(self.cut_off(buffer.len() as u64))
+    }
+
+    /// Fills `buffer`, or says that the contents ended before its first byte; an end within it is an error.
+    pub(crate) fn fill_or_end(&mut self, buffer: &mut [u8]) -> Result<bool> {
         let mut filled = 0;
         while filled < buffer.len() {
             match self.next(&mut buffer[filled..])? {
-                0 => {
-                    let (found, wanted) = (self.count, self.count + (buffer.len() - filled) as u64);
-                    return Err(Error::file(
-                        &self.path,
-                        format!(
-                            "ends after {found} bytes of contents, wanted at least {wanted}: it was cut off"
-                        ),
-                    ));
-                }
+                0 if filled == 0 => return Ok(false),
+                0 => return Err(self.cut_off((buffer.len() - filled) as u64)),
                 n => filled += n,
             }
         }
+        Ok(true)
+    }
+
+    /// Passes over `count` bytes.
+    pub(crate) fn skip(&mut self, mut count: u64) -> Result<()> {
+        let mut piece = [0; 1 << 12];
+        while count > 0 {
+            let now = piece
+                .len()
+                .min(usize::try_from(count).unwrap_or(usize::MAX));
+            self.fill(&mut piece[..now])?;
+            count -= now as u64;
+        }
         Ok(())
+    }
+
+    fn cut_off(&self, missing: u64) -> Error {
+        let (found, wanted) = (self.count, self.count + missing);
+        Error::file(
+            &self.path,
+            format!(
+                "ends after {found} bytes of contents, wanted at least {wanted}: it was cut off"
+            ),
+        )
     }
 
     /// Makes sure that nothing follows (which also has gzip's own check sum checked) and gives the SHA-256 in hex
@@ -163,7 +223,6 @@ impl<'a> Contents<'a> {
     }
 
     /// Reads to the end, at most `limit` bytes, keeping none of them, and gives their SHA-256 in hex.
-    #[cfg(feature = "download")]
     pub(crate) fn sha256(self, limit: u64) -> Result<String> {
         let mut contents = self.hashed();
         let mut buffer = vec![0; 1 << 16];

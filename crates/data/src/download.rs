@@ -20,7 +20,8 @@ pub(crate) fn fetch(file: &KnownFile, folder: &Path, progress: &mut dyn FnMut(u6
     let lock = File::create(&lock_path).map_err(|e| Error::io(&lock_path, &e))?;
     lock.lock().map_err(|e| Error::io(&lock_path, &e))?;
 
-    let path = folder.join(format!("{}.gz", file.name));
+    let ending = if file.is_archive { "" } else { ".gz" };
+    let path = folder.join(format!("{}{ending}", file.name));
     if path.is_file() {
         return Ok(());
     }
@@ -89,7 +90,11 @@ fn fetch_from(
     }
     out.sync_all().map_err(|e| Error::io(path, &e))?;
 
-    let found = Contents::open(path)?.known(file.bytes).sha256(file.bytes)?;
+    let contents = match file.is_archive {
+        true => Contents::open_stored(path)?,
+        false => Contents::open(path)?.known(file.bytes),
+    };
+    let found = contents.sha256(file.bytes)?;
     if found == file.sha256 {
         return Ok(());
     }

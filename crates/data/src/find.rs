@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::Idx;
-use crate::catalog::{Known, KnownFile};
+use crate::catalog::{Form, Known, KnownFile};
 use crate::contents::Contents;
 use eras_tensor::{Error, Result};
 
@@ -31,11 +31,14 @@ pub enum Place {
     Embedded,
 }
 
-/// A data set that was found: each file of [`Known::files`] is there, none has been read yet.
+/// A data set that was found: each file of [`Known::files`], or of the form it was found in, is there; none has been
+/// read yet.
 #[derive(Debug)]
 pub struct Found {
     /// Where it is.
     pub place: Place,
+    /// The form it was found in; none where its own files were.
+    pub form: Option<&'static Form>,
     paths: Vec<PathBuf>,
     known: &'static Known,
 }
@@ -84,8 +87,10 @@ impl Search {
                     format!("found no folder here, wanted one with {}", known.name),
                 ));
             }
-            let inner = path.join(known.name);
-            return Found::all_in(if inner.is_dir() { &inner } else { path }, known).map(Some);
+            return match Found::below(path, known)? {
+                Some(found) => Ok(Some(found)),
+                None => Found::in_folder(path, known).map(Some),
+            };
         }
         if let Some(path) = &self.eras_data {
             if !path.is_dir() {
@@ -94,19 +99,19 @@ impl Search {
                     "is what ERAS_DATA names, but it is not a folder",
                 ));
             }
-            let inner = path.join(known.name);
-            if inner.is_dir() {
-                return Found::all_in(&inner, known).map(Some);
+            if let Some(found) = Found::below(path, known)? {
+                return Ok(Some(found));
             }
         }
         // An incomplete folder in the cache is a download that was cut off.
         let cached = self
             .cache
             .as_ref()
-            .and_then(|cache| Found::all_in(&cache.join(known.name), known).ok());
+            .and_then(|cache| Found::below(cache, known).ok().flatten());
         let embedded = || {
             known.is_embedded().then(|| Found {
                 place: Place::Embedded,
+                form: None,
                 paths: Vec::new(),
                 known,
             })
@@ -135,7 +140,7 @@ impl Search {
                 crate::download::fetch(file, folder, &mut |bytes| progress(file.name, bytes))
                     .map_err(|e| e.context(self.advice(known, cache.as_deref())))?;
             }
-            return Found::all_in(folder, known);
+            return Found::in_folder(folder, known);
         }
         let _ = progress;
         Err(Error::new(self.advice(known, cache.as_deref())))
@@ -180,18 +185,83 @@ impl Search {
 }
 
 impl Found {
-    /// The set in `folder`, which must have all of its files.
-    fn all_in(folder: &Path, known: &'static Known) -> Result<Self> {
-        let paths = known
-            .files
-            .iter()
-            .map(|file| file_in(folder, file))
-            .collect::<Result<_>>()?;
-        Ok(Self {
+    /// The set in its folder below `root`, or in that of one of its forms; `None` if there is no such folder.
+    fn below(root: &Path, known: &'static Known) -> Result<Option<Self>> {
+        let forms = known.forms.iter().map(|form| form.folder);
+        let mut folders = [known.name]
+            .into_iter()
+            .chain(forms)
+            .map(|name| root.join(name));
+        let folder = folders.find(|folder| folder.is_dir());
+        folder
+            .map(|folder| Self::in_folder(&folder, known))
+            .transpose()
+    }
+
+    /// The set in `folder`, which must have all of its files, or all of a form's.
+    fn in_folder(folder: &Path, known: &'static Known) -> Result<Self> {
+        let found = |paths, form| Self {
             place: Place::Folder(folder.into()),
+            form,
             paths,
             known,
-        })
+        };
+        let own = known.files.iter().map(|file| file_in(folder, file));
+        let missing = match own.collect::<Result<_>>() {
+            Ok(paths) => return Ok(found(paths, None)),
+            Err(missing) => missing,
+        };
+        for form in known.forms {
+            let paths = form.files.iter().map(|file| part_in(folder, file));
+            if let Some(paths) = paths.collect() {
+                return Ok(found(paths, Some(form)));
+            }
+        }
+        if known.forms.is_empty() {
+            return Err(missing);
+        }
+        let forms = known.forms.iter().map(|form| form.files.join(", "));
+        let forms: Vec<String> = [known.files[0].name.to_owned()]
+            .into_iter()
+            .chain(forms)
+            .collect();
+        Err(Error::file(
+            folder,
+            format!("found in this folder none of: {}", forms.join("; ")),
+        ))
+    }
+
+    /// The paths of the files, in the order of the form or of [`Known::files`].
+    pub(crate) fn paths(&self) -> &[PathBuf] {
+        &self.paths
+    }
+
+    /// The path of the archive that is number `index` of [`Known::files`], whose bytes are checked.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is another one.
+    ///
+    /// # Panics
+    /// If there is no such file.
+    pub(crate) fn archive(&self, index: usize) -> Result<&Path> {
+        let (file, path) = (&self.known.files[index], &self.paths[index]);
+        let contents = Contents::open_stored(path)?;
+        contents.expect_length("the archive", file.bytes)?;
+        self.check(file, path, &contents.sha256(file.bytes)?)?;
+        Ok(path)
+    }
+
+    fn check(&self, file: &KnownFile, path: &Path, found: &str) -> Result<()> {
+        if found == file.sha256 {
+            return Ok(());
+        }
+        Err(Error::file(
+            path,
+            format!(
+                "is not the {} of {}: found contents with SHA-256 {found}, wanted {}; it was altered",
+                file.name, self.known.name, file.sha256
+            ),
+        ))
     }
 
     /// Reads the IDX file that is number `index` of [`Known::files`], and checks its contents.
@@ -209,24 +279,27 @@ impl Found {
         };
         let path = contents.path().to_path_buf();
         let (idx, sha256) = Idx::decode(contents.known(file.bytes).hashed())?;
-        match sha256 {
-            Some(found) if found == file.sha256 => Ok(idx),
-            found => Err(Error::file(
-                path,
-                format!(
-                    "is not the {} of {}: found contents with SHA-256 {}, wanted {}; it was altered",
-                    file.name,
-                    self.known.name,
-                    found.unwrap_or_default(),
-                    file.sha256
-                ),
-            )),
-        }
+        self.check(file, &path, &sha256.unwrap_or_default())?;
+        Ok(idx)
     }
+}
+
+/// The path of `file` of a form in `folder`, with the folders in front of its name or without.
+fn part_in(folder: &Path, file: &str) -> Option<PathBuf> {
+    let alone = file.rsplit('/').next().unwrap_or(file);
+    [file, alone]
+        .map(|name| folder.join(name))
+        .into_iter()
+        .find(|path| path.is_file())
 }
 
 /// The path of `file` in `folder`: as it is or compressed, named with `-idx` or, as some archives do, `.idx`.
 fn file_in(folder: &Path, file: &KnownFile) -> Result<PathBuf> {
+    if file.is_archive {
+        let path = folder.join(file.name);
+        let missing = || Error::file(folder, format!("found no {} in this folder", file.name));
+        return path.is_file().then_some(path).ok_or_else(missing);
+    }
     let dotted = file.name.replace("-idx", ".idx");
     let names = [
         format!("{}.gz", file.name),

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
-use eras_tensor::{Error, Result, Tensor};
+use eras_tensor::{Dims, Error, Result, Tensor};
 
+use crate::classes::stratified;
 use crate::dataset::check_indices;
 use crate::fingerprint;
 use crate::images::to_unit;
 use crate::picture::check_size;
-use crate::{Batch, Color, Dataset, Images, Picture};
+use crate::{Batch, Color, Dataset, Images, Picture, Subset};
 
 /// The names of picture files end so.
 const ENDINGS: [&str; 5] = ["bmp", "jpeg", "jpg", "png", "webp"];
@@ -25,9 +27,13 @@ const ENDINGS: [&str; 5] = ["bmp", "jpeg", "jpg", "png", "webp"];
 /// is left, batches are errors.
 ///
 /// The batches are `(B, C, H, W)` with values in [0, 1], read from the files each time by the loader's threads.
-/// [`load`](Self::load) reads them once, into memory. A handle: clones are cheap.
+/// [`load`](Self::load) reads them once, into memory, before anything else; [`keep`](Self::keep) lets those stay there
+/// that were read once. A handle: clones are cheap.
 #[derive(Debug, Clone)]
-pub struct ImageFolder(Arc<Inner>);
+pub struct ImageFolder {
+    inner: Arc<Inner>,
+    flat: bool,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -37,6 +43,9 @@ struct Inner {
     size: [usize; 2],
     color: Color,
     skipped: Mutex<BTreeMap<PathBuf, String>>,
+    /// Pictures that were read, by file, and how many bytes of others there is room for.
+    kept: Vec<OnceLock<Box<[u8]>>>,
+    room: AtomicUsize,
 }
 
 /// A file that is no readable picture.
@@ -97,26 +106,39 @@ impl ImageFolder {
                 Err(e) => drop(skipped.insert(file.0, e.to_string())),
             }
         }
-        let (files, skipped) = (readable, Mutex::new(skipped));
-        let folder = Self(Arc::new(Inner {
-            root: root.into(),
-            classes,
-            files,
-            size,
-            color,
-            skipped,
-        }));
+        let folder = Self {
+            inner: Arc::new(Inner {
+                root: root.into(),
+                classes,
+                kept: readable.iter().map(|_| OnceLock::new()).collect(),
+                files: readable,
+                size,
+                color,
+                skipped: Mutex::new(skipped),
+                room: AtomicUsize::new(0),
+            }),
+            flat: false,
+        };
         if folder.is_empty() {
             return Err(folder.nothing_readable());
         }
         Ok(folder)
     }
 
+    /// The same pictures, `(B, C * H * W)` in a batch.
+    #[must_use]
+    pub fn flat(&self) -> Self {
+        Self {
+            flat: true,
+            ..self.clone()
+        }
+    }
+
     /// The files that were left out up to now, by path.
     #[must_use]
     pub fn skipped(&self) -> Vec<Skipped> {
         let skipped = self
-            .0
+            .inner
             .skipped
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
@@ -131,7 +153,70 @@ impl ImageFolder {
 
     /// The paths of the pictures, in the order of the samples.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.0.files.iter().map(|(path, _)| path.as_path())
+        self.inner.files.iter().map(|(path, _)| path.as_path())
+    }
+
+    /// The class of each picture.
+    #[must_use]
+    pub fn labels(&self) -> Vec<i64> {
+        self.inner.files.iter().map(|(_, label)| *label).collect()
+    }
+
+    /// Keeps pictures in memory once they were read, scaled, as long as they take no more than `bytes` (a byte for each
+    /// value of a pixel): later epochs read and decode nothing.
+    pub fn keep(&self, bytes: usize) {
+        self.inner.room.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Training and test set in the folder `root`: those in its folders `train` and `test` (or `val`, `valid`,
+    /// `validation`) if it has them, else a random `share` of each class is tested with, the same for the same `seed`.
+    /// A class with one picture is trained on only.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), or if training and test set have different classes.
+    ///
+    /// # Panics
+    /// As [`open`](Self::open), or if `share` is not between 0 and 1.
+    #[track_caller]
+    pub fn train_and_test(
+        root: impl AsRef<Path>,
+        size: [usize; 2],
+        color: Color,
+        share: f64,
+        seed: u64,
+    ) -> Result<[Subset<Self>; 2]> {
+        assert!(
+            (0.0..=1.0).contains(&share),
+            "train_and_test: found a share of {share}, wanted one in [0, 1]"
+        );
+        let root = root.as_ref();
+        let train = root.join("train");
+        let names = ["test", "val", "valid", "validation"].into_iter();
+        let mut tests = names.map(|name| root.join(name));
+        let test = tests.find(|path| path.is_dir());
+        if let Some(test) = test.filter(|_| train.is_dir()) {
+            let parts = [&train, &test].map(|path| Self::open(path, size, color));
+            let [train, test] = parts;
+            let (train, test) = (train?, test?);
+            if train.classes() != test.classes() {
+                return Err(Error::file(
+                    root,
+                    format!(
+                        "found the classes {:?} to train on and {:?} to test with, wanted the same",
+                        train.classes(),
+                        test.classes()
+                    ),
+                ));
+            }
+            let all = |set: Self| {
+                let indices = (0..set.len()).collect();
+                set.subset(indices)
+            };
+            return Ok([all(train), all(test)]);
+        }
+        let folder = Self::open(root, size, color)?;
+        let parts = stratified(&folder.labels(), share, seed);
+        Ok(parts.map(|indices| folder.subset(indices)))
     }
 
     /// Reads all pictures into memory.
@@ -139,46 +224,85 @@ impl ImageFolder {
     /// # Errors
     /// If none is readable.
     pub fn load(&self) -> Result<Images> {
+        self.load_some(&(0..self.len()).collect::<Vec<_>>())
+    }
+
+    /// Reads the pictures `indices` into memory, in that order.
+    ///
+    /// # Errors
+    /// If none of them is readable.
+    ///
+    /// # Panics
+    /// If there is no such picture.
+    #[track_caller]
+    pub fn load_some(&self, indices: &[usize]) -> Result<Images> {
+        check_indices("ImageFolder", indices, self.len());
         let (mut pixels, mut labels) = (Vec::new(), Vec::new());
         // Piece by piece: besides the result, no more than a piece is in memory.
-        for files in self.0.files.chunks(1024) {
-            for (file, picture) in files
-                .iter()
-                .zip(in_parallel(files, |(path, _)| self.read(path)))
-            {
+        for piece in indices.chunks(1024) {
+            let pictures = in_parallel(piece, |index| self.decode(*index));
+            for (&index, picture) in piece.iter().zip(pictures) {
                 if let Some(picture) = picture {
-                    pixels.extend(picture.pixels);
-                    labels.push(file.1);
+                    pixels.extend(picture);
+                    labels.push(self.inner.files[index].1);
                 }
             }
         }
         if labels.is_empty() {
             return Err(self.nothing_readable());
         }
-        Images::new(pixels, self.shape(), labels, &self.0.classes)
+        let images = Images::new(pixels, self.shape(), labels, &self.inner.classes)?;
+        Ok(if self.flat { images.flat() } else { images })
     }
 
     /// Channels, height and width of the pictures as they are read.
     #[must_use]
     pub fn shape(&self) -> [usize; 3] {
-        [self.0.color.channels(), self.0.size[0], self.0.size[1]]
+        [
+            self.inner.color.channels(),
+            self.inner.size[0],
+            self.inner.size[1],
+        ]
     }
 
-    /// The picture at `path`; none, which is remembered, if it is not readable.
-    fn read(&self, path: &Path) -> Option<Picture> {
-        let inner = &*self.0;
+    /// The pixels of picture `index`; none, which is remembered, if it is not readable.
+    fn decode(&self, index: usize) -> Option<Vec<u8>> {
+        let inner = &*self.inner;
+        let path = &inner.files[index].0;
         Picture::read(path, Some(inner.size), inner.color)
+            .map(|picture| picture.pixels)
             .map_err(|e| {
                 let mut skipped = inner.skipped.lock().unwrap_or_else(PoisonError::into_inner);
-                skipped.insert(path.into(), e.to_string());
+                skipped.insert(path.clone(), e.to_string());
             })
             .ok()
+    }
+
+    /// Hands the pixels of picture `index` to `take`, unless it is not readable.
+    fn read(&self, index: usize, take: impl FnOnce(&[u8])) {
+        let inner = &*self.inner;
+        let kept = &inner.kept[index];
+        if let Some(pixels) = kept.get() {
+            return take(pixels);
+        }
+        let Some(pixels) = self.decode(index) else {
+            return;
+        };
+        take(&pixels);
+        let less = |room: usize| room.checked_sub(pixels.len());
+        let claimed = inner
+            .room
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        if claimed.is_ok() {
+            // Another thread may have been faster.
+            let _ = kept.set(pixels.into_boxed_slice());
+        }
     }
 
     /// Whether every picture has turned out to be unreadable.
     fn is_all_skipped(&self) -> bool {
         let skipped = self
-            .0
+            .inner
             .skipped
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
@@ -191,7 +315,7 @@ impl ImageFolder {
             format!("; the first: {}", file.reason)
         });
         Error::file(
-            &self.0.root,
+            &self.inner.root,
             format!("none of {} pictures is readable{first}", skipped.len()),
         )
     }
@@ -199,7 +323,7 @@ impl ImageFolder {
 
 impl Dataset for ImageFolder {
     fn len(&self) -> usize {
-        self.0.files.len()
+        self.inner.files.len()
     }
 
     #[track_caller]
@@ -212,18 +336,22 @@ impl Dataset for ImageFolder {
             Vec::with_capacity(indices.len()),
         );
         for &index in indices {
-            let (path, label) = &self.0.files[index];
-            if let Some(picture) = self.read(path) {
+            self.read(index, |pixels| {
                 let start = x.len();
-                x.extend(picture.pixels.iter().map(|&byte| f32::from(byte)));
+                x.extend(pixels.iter().map(|&byte| f32::from(byte)));
                 to_unit(&mut x[start..]);
-                y.push(*label);
-            }
+                y.push(self.inner.files[index].1);
+            });
         }
         if y.is_empty() && self.is_all_skipped() {
             return Err(self.nothing_readable());
         }
-        let x = Tensor::from_slice(&x, [y.len(), channels, height, width]);
+        let shape: Dims = if self.flat {
+            [y.len(), size].into()
+        } else {
+            [y.len(), channels, height, width].into()
+        };
+        let x = Tensor::from_slice(&x, shape);
         Ok(Batch {
             x,
             y: Tensor::from_slice(&y, [y.len()]),
@@ -231,11 +359,11 @@ impl Dataset for ImageFolder {
     }
 
     fn classes(&self) -> &[String] {
-        &self.0.classes
+        &self.inner.classes
     }
 
     fn fingerprint(&self) -> Option<String> {
-        let inner = &*self.0;
+        let inner = &*self.inner;
         let how = format!("{:?} {:?}", inner.size, inner.color);
         let files = inner.files.iter().map(|(path, label)| {
             let name = path.strip_prefix(&inner.root).unwrap_or(path);

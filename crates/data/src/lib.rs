@@ -9,6 +9,8 @@
 
 mod augment;
 pub mod catalog;
+mod cifar;
+mod classes;
 mod contents;
 #[cfg(feature = "csv")]
 mod csv;
@@ -23,12 +25,17 @@ mod image_folder;
 mod images;
 mod loader;
 mod mnist;
+mod moving_digits;
 #[cfg(feature = "image")]
 mod picture;
+mod shapes;
 mod subset;
+mod tar;
 mod tensors;
 
 pub use augment::{Augment, CutMix, Mixup};
+pub use cifar::Cifar10;
+pub use classes::{class_counts, class_weights};
 #[cfg(feature = "csv")]
 pub use csv::{Column, Csv, Table, Target};
 pub use dataset::{Batch, Dataset};
@@ -39,7 +46,9 @@ pub use image_folder::{ImageFolder, Skipped};
 pub use images::Images;
 pub use loader::{Loader, Position};
 pub use mnist::{FashionMnist, Mnist};
+pub use moving_digits::MovingDigits;
 #[cfg(feature = "image")]
 pub use picture::{Color, Picture};
+pub use shapes::Shapes;
 pub use subset::Subset;
 pub use tensors::TensorDataset;

@@ -91,8 +91,36 @@ impl Picture {
         size: Option<[usize; 2]>,
         color: Color,
     ) -> Result<Self> {
+        Self::finish(path, decoder(path, file, length)?, size, color)
+    }
+
+    /// Reads a file that is in memory and shows a picture of `size` (height, width): another is refused before it is
+    /// decoded.
+    pub(crate) fn of_size(
+        path: &Path,
+        bytes: &[u8],
+        size: [usize; 2],
+        color: Color,
+    ) -> Result<Self> {
+        let decoder = decoder(path, Box::new(Cursor::new(bytes)), bytes.len() as u64)?;
+        let (width, height) = decoder.dimensions();
+        if [height as usize, width as usize] != size {
+            let [h, w] = size;
+            return Err(Error::file(
+                path,
+                format!("found {width} x {height} pixels, wanted {w} x {h}"),
+            ));
+        }
+        Self::finish(path, decoder, None, color)
+    }
+
+    fn finish(
+        path: &Path,
+        mut decoder: impl ImageDecoder,
+        size: Option<[usize; 2]>,
+        color: Color,
+    ) -> Result<Self> {
         let wrong = |e| unreadable(path, &e);
-        let mut decoder = decoder(path, file, length)?;
         let orientation = decoder.orientation().map_err(wrong)?;
         let mut image = DynamicImage::from_decoder(decoder).map_err(wrong)?;
         image.apply_orientation(orientation);

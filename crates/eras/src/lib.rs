@@ -29,7 +29,7 @@ pub mod train {
 
 /// What most programs need: `use eras::prelude::*;`
 pub mod prelude {
-    pub use crate::data::{Batch, Dataset, FashionMnist, Loader, Mnist, TensorDataset};
+    pub use crate::data::{Batch, Cifar10, Dataset, FashionMnist, Loader, Mnist, TensorDataset};
     pub use crate::nn::{Activation, BatchNorm, Dense, Dropout, Embedding, Flatten, GroupNorm};
     pub use crate::nn::{Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lbfgs};
     pub use crate::nn::{
@@ -37,10 +37,13 @@ pub mod prelude {
         cross_entropy, ctc, dice, hinge, huber, kl_div, log_cosh, mape, msle, multi_margin,
         sigmoid_focal, softmax_focal, squared_hinge, triplet_margin,
     };
+    pub use crate::nn::{Conv1d, Conv2d, Conv3d};
+    pub use crate::nn::{ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
     pub use crate::nn::{Identity, Init, LayerNorm, Linear, RmsNorm, mae, mse, nll, smooth_l1};
     pub use crate::nn::{Layer, Mode, Module, Param, Sequential, summary};
     pub use crate::nn::{Lion, Muon, Nadam, Optimizer, Radam, RmsProp, Rprop, Schedule, Sgd};
     pub use crate::train::{Accuracy, EarlyStopping, Goal, Trainer};
+    pub use crate::{ConvOptions, Padding, PerAxis};
     pub use crate::{CustomOp, checkpoint, custom};
     pub use crate::{
         Dtype, Gradients, INFER, Interpolation, PadMode, Reduction, Resize, Rng, Tensor, Window,

@@ -10,6 +10,7 @@
 
 pub mod batch_norm;
 pub mod buffer;
+pub mod conv;
 pub mod cross_entropy;
 pub mod ctc;
 pub mod cumulative;
@@ -28,6 +29,7 @@ pub mod optim;
 pub mod order;
 pub mod pair_loss;
 pub mod peak;
+pub mod random;
 pub mod reduce;
 pub mod separable;
 pub mod simd;

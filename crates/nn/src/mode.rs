@@ -38,6 +38,15 @@ impl Mode {
         }
     }
 
+    /// Evaluation of batch `batch`, for models that draw numbers even then: the same ones each time.
+    #[must_use]
+    pub fn eval_of(seed: u64, batch: u64) -> Self {
+        Self {
+            training: false,
+            ..Self::train(seed, batch)
+        }
+    }
+
     /// Step `step` of a training with seed `seed`.
     #[must_use]
     pub fn train(seed: u64, step: u64) -> Self {

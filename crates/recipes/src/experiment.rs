@@ -1,15 +1,17 @@
-//! What recipes have in common that show an idea by an experiment: no batches, no checkpoints, a report and its numbers.
+//! What recipes have in common that show an idea: a report with its story, its numbers and its pictures. Most are
+//! experiments without batches and checkpoints; others train a model first.
 
 use crate::machine;
 use crate::promise::Measured;
 use crate::recipe::{Outcome, Recipe};
 use crate::run::Run;
+use crate::training::Trained;
 use eras_report::{Headline, Report, Section, format};
 use eras_tensor::Result;
 use std::io::Write as _;
 use std::time::Instant;
 
-/// What came of an experiment.
+/// What there is to show.
 pub(crate) struct Findings {
     pub(crate) measured: Vec<Measured>,
     pub(crate) sections: Vec<Section>,
@@ -21,6 +23,28 @@ pub(crate) fn finish(
     story: &str,
     run: &Run,
     findings: Findings,
+    start: Instant,
+) -> Result<Outcome> {
+    let outcome = report(recipe, story, run, findings, None, start)?;
+    let mut line = Vec::new();
+    let numbers = outcome
+        .measured
+        .iter()
+        .map(|number| (number.name.clone(), number.value.into()));
+    let event = ("event".to_owned(), "experiment".into());
+    let entries = [event].into_iter().chain(numbers);
+    writeln!(line, "{}", eras_train::json_object(entries)).expect("memory takes what is written");
+    run.write("metrics.jsonl", &line)?;
+    Ok(outcome)
+}
+
+/// Writes the report of a recipe that began at `start`; what was trained has written its log itself.
+pub(crate) fn report(
+    recipe: &dyn Recipe,
+    story: &str,
+    run: &Run,
+    findings: Findings,
+    trained: Option<Trained<'_>>,
     start: Instant,
 ) -> Result<Outcome> {
     let Findings { measured, sections } = findings;
@@ -39,9 +63,16 @@ pub(crate) fn finish(
             promised => headline.note(format!("promised: {}", promised.join(", "))),
         });
     }
-    page = page
-        .headline(Headline::new("time", format::seconds(seconds)))
-        .section(told(story));
+    page = page.headline(Headline::new("time", format::seconds(seconds)));
+    if let Some(trained) = &trained {
+        for headline in trained.headlines() {
+            page = page.headline(headline);
+        }
+    }
+    page = page.section(told(story));
+    if let Some(trained) = &trained {
+        page = page.section(trained.section());
+    }
     for section in sections {
         page = page.section(section);
     }
@@ -52,26 +83,20 @@ pub(crate) fn finish(
     for (name, value) in machine::describe(run.config().threads) {
         page = page.environment(name, value);
     }
+    if let Some(trained) = &trained {
+        page = page.environment("SHA-256 of the weights", &trained.sha256);
+    }
     let page = page.footer(format!("Made by eras {}.", run.config().version));
     run.write("report.html", page.render().as_bytes())?;
-
-    let mut line = Vec::new();
-    let numbers = measured
-        .iter()
-        .map(|number| (number.name.clone(), number.value.into()));
-    let event = ("event".to_owned(), "experiment".into());
-    let entries = [event].into_iter().chain(numbers);
-    writeln!(line, "{}", eras_train::json_object(entries)).expect("memory takes what is written");
-    run.write("metrics.jsonl", &line)?;
     Ok(Outcome {
         measured,
         seconds,
-        stopped: None,
+        stopped: trained.and_then(|trained| trained.history.stopped.clone()),
     })
 }
 
 /// The story of an idea, a paragraph each; its title and the marks of its Markdown are left out.
-fn told(story: &str) -> Section {
+pub(crate) fn told(story: &str) -> Section {
     let paragraphs = story
         .split("\n\n")
         .filter(|paragraph| !paragraph.starts_with('#'));

@@ -1,5 +1,6 @@
 //! The worst mistakes: what the model got wrong, each with its picture.
 
+use crate::animation::Animation;
 use crate::format::percent_to;
 use crate::picture::Picture;
 use crate::svg::{escape, put};
@@ -30,25 +31,56 @@ pub struct Shown {
     pub detail: String,
 }
 
+/// An animation with what is to be said of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Moving {
+    /// The animation.
+    pub animation: Animation,
+    /// What it is, in a word or two.
+    pub caption: String,
+    /// A smaller line below, perhaps empty.
+    pub detail: String,
+}
+
+/// Wider pictures, which are grids themselves, get a row of their own.
+const NARROW: usize = 120;
+
 /// A grid of pictures as HTML, in the order given.
 pub(crate) fn shown(pictures: &[Shown]) -> String {
-    let mut out = String::from("<div class=\"gallery\">\n");
-    for Shown {
-        picture,
-        caption,
-        detail,
-    } in pictures
-    {
-        let (caption, detail) = (escape(caption), escape(detail));
-        let (width, height) = (picture.width(), picture.height());
-        let uri = picture.data_uri();
-        put!(
-            out,
-            "<figure><img src=\"{uri}\" width=\"{width}\" height=\"{height}\" alt=\"{caption}\"/>\
-             <figcaption><b>{caption}</b><br/><small>{detail}</small></figcaption></figure>\n"
-        );
-    }
-    out + "</div>\n"
+    let figures = pictures.iter().map(|shown| {
+        let uri = shown.picture.data_uri();
+        figure(&uri, &shown.picture, &shown.caption, &shown.detail)
+    });
+    grid(figures)
+}
+
+/// A grid of animations as HTML, in the order given.
+pub(crate) fn moving(animations: &[Moving]) -> String {
+    let figures = animations.iter().map(|moving| {
+        let (uri, first) = (moving.animation.data_uri(), &moving.animation.frames()[0]);
+        figure(&uri, first, &moving.caption, &moving.detail)
+    });
+    grid(figures)
+}
+
+fn grid(figures: impl Iterator<Item = String>) -> String {
+    let figures: String = figures.collect();
+    format!("<div class=\"gallery\">\n{figures}</div>\n")
+}
+
+/// The file `uri`, which is as large as `picture`.
+fn figure(uri: &str, picture: &Picture, caption: &str, detail: &str) -> String {
+    let (caption, detail) = (escape(caption), escape(detail));
+    let (width, height) = (picture.width(), picture.height());
+    let class = if width > NARROW {
+        " class=\"wide\""
+    } else {
+        ""
+    };
+    format!(
+        "<figure{class}><img src=\"{uri}\" width=\"{width}\" height=\"{height}\" alt=\"{caption}\"/>\
+         <figcaption><b>{caption}</b><br/><small>{detail}</small></figcaption></figure>\n"
+    )
 }
 
 /// A grid of mistakes as HTML, in the order given.

@@ -21,6 +21,7 @@
 //! assert!(page.starts_with("<!DOCTYPE html>"));
 //! ```
 
+mod animation;
 mod chart;
 mod confusion;
 mod diagram;
@@ -29,18 +30,21 @@ mod gallery;
 mod page;
 mod picture;
 mod scale;
+mod scatter;
 mod section;
 mod sparkline;
 mod svg;
 mod table;
 
+pub use animation::Animation;
 pub use chart::{Best, Chart, Series};
 pub use confusion::{ClassScore, Confusion};
 pub use diagram::{Diagram, Ending};
-pub use gallery::{Mistake, Shown};
+pub use gallery::{Mistake, Moving, Shown};
 pub use page::{Headline, Report};
 pub use picture::Picture;
 pub use scale::Scale;
+pub use scatter::Scatter;
 pub use section::Section;
 pub use sparkline::{Curve, curves, sparkline};
 pub use table::Table;

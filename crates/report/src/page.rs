@@ -323,8 +323,9 @@ fn class_table(confusion: &Confusion) -> Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Picture, Series, Shown};
+    use crate::{Animation, Moving, Picture, Series, Shown};
     use roxmltree::{Document, ParsingOptions};
+    use std::time::Duration;
 
     fn parse(page: &str) -> Document<'_> {
         let options = ParsingOptions {
@@ -363,6 +364,14 @@ mod tests {
                     .table(Table::new([text]).row([text]))
                     .pictures(vec![Shown {
                         picture: mistake.picture.clone(),
+                        caption: text.into(),
+                        detail: text.into(),
+                    }])
+                    .animations(vec![Moving {
+                        animation: Animation::new(
+                            vec![mistake.picture.clone(); 2],
+                            Duration::from_millis(40),
+                        ),
                         caption: text.into(),
                         detail: text.into(),
                     }]),

@@ -134,21 +134,7 @@ impl Picture {
     /// Never: an encoder that writes to memory cannot fail, and the sizes were checked.
     #[must_use]
     pub fn png(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);
-        encoder.set_color(if self.channels == 1 {
-            png::ColorType::Grayscale
-        } else {
-            png::ColorType::Rgb
-        });
-        encoder.set_depth(png::BitDepth::Eight);
-        encoder.set_compression(png::Compression::High);
-        let mut writer = encoder.write_header().expect("memory takes all");
-        writer
-            .write_image_data(&self.pixels)
-            .expect("the sizes fit");
-        writer.finish().expect("memory takes all");
-        bytes
+        encode(std::slice::from_ref(self), None)
     }
 
     /// Writes the picture as a PNG file.
@@ -156,17 +142,72 @@ impl Picture {
     /// # Errors
     /// If the file cannot be written; the message names it.
     pub fn save(&self, path: impl AsRef<Path>) -> io::Result<()> {
-        let path = path.as_ref();
-        let named = |e: io::Error| {
-            io::Error::new(e.kind(), format!("cannot write `{}`: {e}", path.display()))
-        };
-        fs::write(path, self.png()).map_err(named)
+        write(path.as_ref(), &self.png())
     }
 
     /// The picture as a `data:` URI, to stand in a page.
     pub(crate) fn data_uri(&self) -> String {
-        format!("data:image/png;base64,{}", base64(&self.png()))
+        data_uri(&self.png())
     }
+
+    /// One byte or three.
+    pub(crate) fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// The same in three channels.
+    pub(crate) fn in_colour(self) -> Self {
+        match self.channels {
+            1 => Self {
+                channels: 3,
+                pixels: self.pixels.into_iter().flat_map(|grey| [grey; 3]).collect(),
+                ..self
+            },
+            _ => self,
+        }
+    }
+}
+
+/// Pictures of one size and one number of channels as a PNG file. With a delay in milliseconds they are frames that
+/// follow one another, again and again.
+pub(crate) fn encode(frames: &[Picture], delay: Option<u16>) -> Vec<u8> {
+    let first = &frames[0];
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, first.width as u32, first.height as u32);
+    encoder.set_color(if first.channels == 1 {
+        png::ColorType::Grayscale
+    } else {
+        png::ColorType::Rgb
+    });
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::High);
+    if let Some(delay) = delay {
+        encoder
+            .set_animated(frames.len() as u32, 0)
+            .expect("there is a frame");
+        encoder
+            .set_frame_delay(delay, 1000)
+            .expect("it is animated");
+    }
+    let mut writer = encoder.write_header().expect("memory takes all");
+    for frame in frames {
+        writer
+            .write_image_data(&frame.pixels)
+            .expect("the sizes fit");
+    }
+    writer.finish().expect("memory takes all");
+    bytes
+}
+
+/// Writes a file; the error names it.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::write(path, bytes)
+        .map_err(|e| io::Error::new(e.kind(), format!("cannot write `{}`: {e}", path.display())))
+}
+
+/// A PNG file as a `data:` URI.
+pub(crate) fn data_uri(png: &[u8]) -> String {
+    format!("data:image/png;base64,{}", base64(png))
 }
 
 /// Standard base64 with padding (RFC 4648).

@@ -1,13 +1,14 @@
 //! What happens as a training goes on: progress, logs, checkpoints, early stopping.
 
-use crate::checkpoint::{Position, Snapshot};
-use crate::metric::Metric;
+use crate::checkpoint::{Learned, Position, Snapshot};
 use crate::score::{Epoch, History, Score};
-use eras_nn::{Average, Layer, Optimizer};
+use crate::totals::Measure;
+use eras_nn::{Average, Module};
 use eras_tensor::{Error, Result};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Is told what happens in a training, in the order in which callbacks were added.
 ///
@@ -84,10 +85,10 @@ pub struct Moment<'a> {
     pub(crate) epochs: usize,
     pub(crate) batches: usize,
     pub(crate) loss: f64,
-    pub(crate) metrics: &'a [Box<dyn Metric>],
-    pub(crate) optimizer: &'a dyn Optimizer,
+    pub(crate) measures: &'a [Measure<'a>],
+    pub(crate) optimizer: &'a dyn Learned,
     pub(crate) average: Option<&'a Average>,
-    pub(crate) model: &'a dyn Layer,
+    pub(crate) model: &'a dyn Module,
 }
 
 impl Moment<'_> {
@@ -130,7 +131,7 @@ impl Moment<'_> {
     /// Loss and metrics over this epoch so far.
     #[must_use]
     pub fn so_far(&self) -> Score {
-        self.at.totals.score(self.metrics)
+        self.at.totals.score(self.measures)
     }
 
     /// Samples of this epoch that are done.
@@ -170,6 +171,59 @@ impl std::fmt::Debug for Moment<'_> {
             .field("at", self.at)
             .field("epochs", &self.epochs)
             .finish_non_exhaustive()
+    }
+}
+
+/// All callbacks, told in order.
+pub(crate) struct Callbacks<'a>(MutexGuard<'a, Vec<Box<dyn Callback>>>);
+
+impl<'a> Callbacks<'a> {
+    pub(crate) fn lock(callbacks: &'a Mutex<Vec<Box<dyn Callback>>>) -> Self {
+        Self(callbacks.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn start(&mut self, history: &[Epoch]) -> Result<()> {
+        self.0
+            .iter_mut()
+            .try_for_each(|callback| callback.start(history))
+    }
+    pub(crate) fn step(&mut self, moment: &Moment<'_>) -> Result<()> {
+        self.0
+            .iter_mut()
+            .try_for_each(|callback| callback.step(moment))
+    }
+    pub(crate) fn notice(&mut self, text: &str) -> Result<()> {
+        self.0
+            .iter_mut()
+            .try_for_each(|callback| callback.notice(text))
+    }
+    fn interrupted(&mut self, moment: &Moment<'_>) -> Result<()> {
+        self.0
+            .iter_mut()
+            .try_for_each(|callback| callback.interrupted(moment))
+    }
+    /// Tells all of an interruption, which is the error.
+    pub(crate) fn stop_here<T>(&mut self, moment: &Moment<'_>) -> Result<T> {
+        self.interrupted(moment)?;
+        let (epoch, step) = (moment.epoch() + 1, moment.step());
+        Err(Error::interrupted(format!(
+            "stopped in epoch {epoch} after step {step}"
+        )))
+    }
+    pub(crate) fn end(&mut self, history: &History) -> Result<()> {
+        self.0
+            .iter_mut()
+            .try_for_each(|callback| callback.end(history))
+    }
+    /// The reason to stop, if a callback has one. All are told of the epoch, whatever one of them says.
+    pub(crate) fn epoch(&mut self, moment: &Moment<'_>) -> Result<Option<String>> {
+        let mut stop = None;
+        for callback in self.0.iter_mut() {
+            if let Control::Stop(reason) = callback.epoch(moment)? {
+                stop.get_or_insert(reason);
+            }
+        }
+        Ok(stop)
     }
 }
 

@@ -25,9 +25,10 @@
 //!   data_sha256               the training set's, or null where it has none
 //!   epoch, batch, step        complete epochs, batches of the current one, steps since the beginning
 //!   seconds                   of the current epoch
+//!   waiting                 2 of these, what batches were waited for
 //!   totals                    of the current epoch: loss, samples, and for each metric its list of totals
 //!   history                   for each complete epoch: epoch, train and valid {loss, metrics}, lr, seconds,
-//!                             samples_per_second
+//!                             samples_per_second, waiting (2)
 //!   accumulate              2 batches of a step
 //!   average_updates         2 how often the mean was updated
 //!   skipped, roll_backs     2 steps skipped just before this one, and how often the weights went back
@@ -75,6 +76,9 @@ pub(crate) struct Position {
     pub(crate) step: u64,
     /// Seconds of the current epoch.
     pub(crate) seconds: f64,
+    /// Of these, what batches were waited for.
+    #[serde(default)]
+    pub(crate) waiting: f64,
     pub(crate) totals: Totals,
     pub(crate) history: Vec<Epoch>,
     /// Batches of a step.
@@ -119,6 +123,7 @@ impl Position {
             batch: 0,
             step: 0,
             seconds: 0.0,
+            waiting: 0.0,
             totals,
             history,
             accumulate,
@@ -145,6 +150,26 @@ impl Position {
         self.totals = Totals::default();
         self.batch = 0;
         self.seconds = 0.0;
+        self.waiting = 0.0;
+    }
+}
+
+/// What optimizers have learned about the gradients, as it is saved.
+pub(crate) trait Learned {
+    fn lr(&self) -> f64;
+    fn state(&self) -> Vec<(String, Tensor)>;
+    fn load_state(&mut self, state: &[(String, Tensor)]) -> Result<()>;
+}
+
+impl Learned for Box<dyn Optimizer> {
+    fn lr(&self) -> f64 {
+        (**self).lr()
+    }
+    fn state(&self) -> Vec<(String, Tensor)> {
+        (**self).state()
+    }
+    fn load_state(&mut self, state: &[(String, Tensor)]) -> Result<()> {
+        (**self).load_state(state)
     }
 }
 
@@ -173,7 +198,7 @@ impl Snapshot {
     pub(crate) fn take<M: Module + ?Sized>(
         at: &Position,
         model: &M,
-        optimizer: &dyn Optimizer,
+        optimizer: &dyn Learned,
         average: Option<&Average>,
     ) -> Self {
         Self {
@@ -230,7 +255,7 @@ impl Snapshot {
         &self,
         fresh: &Position,
         model: &mut dyn Module,
-        optimizer: &mut dyn Optimizer,
+        optimizer: &mut dyn Learned,
         average: Option<&mut Average>,
     ) -> Result<Position> {
         let at = &self.position;
@@ -266,7 +291,7 @@ impl Snapshot {
     pub(crate) fn restore_weights(
         &self,
         model: &mut dyn Module,
-        optimizer: &mut dyn Optimizer,
+        optimizer: &mut dyn Learned,
         average: Option<&mut Average>,
     ) -> Result<()> {
         model.load_state(&self.model)?;
@@ -532,7 +557,7 @@ mod tests {
     /// A model after a step, and where it stands.
     fn snapshot(step: u64) -> Snapshot {
         let mut model = Linear::new(2, 2, &mut Rng::new(step));
-        let mut adam = Adam::new(0.1);
+        let mut adam: Box<dyn Optimizer> = Box::new(Adam::new(0.1));
         let loss = cross_entropy(&model.forward(&Tensor::ones([1, 2])), &Tensor::from([1i64]));
         adam.step(&mut model, &loss.backward());
         let data = TensorDataset::new(Tensor::ones([1, 2]), Tensor::from([1i64])).unwrap();
@@ -605,7 +630,8 @@ mod tests {
             let data = TensorDataset::new(Tensor::ones([1, 2]), Tensor::from([y])).unwrap();
             let mut model = Linear::new(2, 2, &mut Rng::new(0));
             let fresh = Position::start(0, 1, 1, &data);
-            snapshot.restore(&fresh, &mut model, &mut Adam::new(0.1), None)
+            let mut adam: Box<dyn Optimizer> = Box::new(Adam::new(0.1));
+            snapshot.restore(&fresh, &mut model, &mut adam, None)
         };
         assert_eq!(restore(1).unwrap(), snapshot.position);
         let error = restore(0).unwrap_err();
@@ -630,6 +656,7 @@ mod tests {
             lr: f64::INFINITY,
             seconds: 1.0,
             samples_per_second: 2.0,
+            waiting: 0.0,
         });
         let totals = r#"{"loss": "NaN", "samples": 3, "metrics": [[0.1, "inf", 7], [], ["-inf", null, 1e300]]}"#;
         snapshot.position.totals = serde_json::from_str(totals).unwrap();

@@ -122,6 +122,7 @@ mod tests {
             lr: 0.1,
             seconds: 1.0,
             samples_per_second: 1.0,
+            waiting: 0.0,
         };
         losses.iter().enumerate().map(epoch).collect()
     }

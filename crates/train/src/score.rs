@@ -67,6 +67,9 @@ pub struct Epoch {
     pub seconds: f64,
     /// Training samples a second, validation not counted.
     pub samples_per_second: f64,
+    /// Seconds in which nothing was computed because the next batch was not there: it was read, decoded or augmented.
+    #[serde(default)]
+    pub waiting: f64,
 }
 
 impl Epoch {
@@ -87,6 +90,7 @@ impl Epoch {
         entries.push(("lr".into(), self.lr));
         entries.push(("seconds".into(), self.seconds));
         entries.push(("samples_per_second".into(), self.samples_per_second));
+        entries.push(("waiting".into(), self.waiting));
         entries
     }
 
@@ -126,6 +130,13 @@ pub struct History {
 }
 
 impl History {
+    /// The share of its time in which the training waited for data ([`Epoch::waiting`]); NaN before the first epoch.
+    #[must_use]
+    pub fn waiting(&self) -> f64 {
+        let sum = |f: fn(&Epoch) -> f64| self.epochs.iter().map(f).sum::<f64>();
+        sum(|epoch| epoch.waiting) / sum(|epoch| epoch.seconds)
+    }
+
     /// One number by epoch: `loss`, `accuracy`, `val_loss`, ..
     #[must_use]
     pub fn series(&self, name: &str) -> Vec<f64> {
@@ -157,11 +168,20 @@ mod tests {
             lr: 1.0,
             seconds: 2.0,
             samples_per_second: 100.0,
+            waiting: 0.5,
         };
         assert_eq!(epoch.get("val_accuracy"), Some(0.8));
         assert_eq!(epoch.get("val_f1"), None);
         let json = epoch.to_json();
-        let wanted = r#"{"event":"epoch","epoch":3,"loss":0.5,"accuracy":0.9,"val_loss":null,"val_accuracy":0.8,"lr":1.0,"seconds":2.0,"samples_per_second":100.0}"#;
+        let wanted = r#"{"event":"epoch","epoch":3,"loss":0.5,"accuracy":0.9,"val_loss":null,"val_accuracy":0.8,"lr":1.0,"seconds":2.0,"samples_per_second":100.0,"waiting":0.5}"#;
         assert_eq!(json, wanted);
+
+        let mut history = History {
+            epochs: vec![epoch.clone(), epoch],
+            stopped: None,
+        };
+        history.epochs[1].waiting = 0.1;
+        assert!((history.waiting() - 0.15).abs() < 1e-12);
+        assert!(History::default().waiting().is_nan());
     }
 }

@@ -1,12 +1,46 @@
 //! What a trainer adds up over an epoch.
 
-use crate::metric::Metric;
+use crate::metric::{Metric, share};
 use crate::number;
 use crate::score::Score;
 use eras_tensor::Tensor;
 use serde::{Deserialize, Serialize};
 
-/// Running sums of loss and metrics.
+/// Something that is reported beside the loss.
+#[derive(Clone, Copy)]
+pub(crate) enum Measure<'a> {
+    /// Of the model's outputs.
+    Metric(&'a dyn Metric),
+    /// The mean over the samples of a number that each batch has.
+    Number(&'a str),
+}
+
+impl Measure<'_> {
+    fn name(self) -> String {
+        match self {
+            Self::Metric(metric) => metric.name(),
+            Self::Number(name) => name.to_owned(),
+        }
+    }
+
+    fn value(self, totals: &[f64]) -> f64 {
+        match self {
+            Self::Metric(metric) => metric.value(totals),
+            Self::Number(_) => share(totals),
+        }
+    }
+}
+
+/// What is added to the totals: a batch, and what came of it.
+pub(crate) struct Counted<'a> {
+    pub(crate) samples: usize,
+    pub(crate) mean_loss: f64,
+    pub(crate) numbers: &'a [f64],
+    pub(crate) output: Option<&'a Tensor>,
+    pub(crate) y: &'a Tensor,
+}
+
+/// Running sums of loss, metrics and numbers.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(crate) struct Totals {
     /// Of the losses of all samples.
@@ -18,35 +52,43 @@ pub(crate) struct Totals {
 }
 
 impl Totals {
-    pub(crate) fn new(metrics: usize) -> Self {
-        Self {
-            metrics: vec![Vec::new(); metrics],
-            ..Self::default()
+    /// Panics if there is not a number for each that was named, or metrics but no output.
+    pub(crate) fn add(&mut self, of: &Counted<'_>, measures: &[Measure<'_>]) {
+        let samples = of.samples as f64;
+        self.loss += of.mean_loss * samples;
+        self.samples += of.samples;
+        self.metrics.resize(measures.len(), Vec::new());
+        let mut numbers = of.numbers.iter();
+        for (measure, totals) in measures.iter().zip(&mut self.metrics) {
+            match measure {
+                Measure::Metric(metric) => {
+                    let Some(output) = of.output else {
+                        panic!("metric `{}`: the objective gives no output", metric.name())
+                    };
+                    metric.update(totals, output, of.y);
+                }
+                Measure::Number(name) => {
+                    let Some(number) = numbers.next() else {
+                        panic!("number `{name}`: the objective names it, and does not give it")
+                    };
+                    totals.resize(2, 0.0);
+                    totals[0] += number * samples;
+                    totals[1] += samples;
+                }
+            }
         }
+        assert!(
+            numbers.next().is_none(),
+            "the objective gives more numbers than it names"
+        );
     }
 
-    pub(crate) fn add(
-        &mut self,
-        mean_loss: f64,
-        output: &Tensor,
-        y: &Tensor,
-        metrics: &[Box<dyn Metric>],
-    ) {
-        let samples = output.shape().first().copied().unwrap_or(1);
-        self.loss += mean_loss * samples as f64;
-        self.samples += samples;
-        self.metrics.resize(metrics.len(), Vec::new());
-        for (metric, totals) in metrics.iter().zip(&mut self.metrics) {
-            metric.update(totals, output, y);
-        }
-    }
-
-    pub(crate) fn score(&self, metrics: &[Box<dyn Metric>]) -> Score {
-        let totals = metrics.iter().zip(&self.metrics);
+    pub(crate) fn score(&self, measures: &[Measure<'_>]) -> Score {
+        let totals = measures.iter().zip(&self.metrics);
         Score {
             loss: self.loss / self.samples as f64,
             metrics: totals
-                .map(|(metric, totals)| (metric.name(), metric.value(totals)))
+                .map(|(measure, totals)| (measure.name(), measure.value(totals)))
                 .collect(),
         }
     }

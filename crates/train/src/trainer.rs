@@ -10,11 +10,12 @@ use crate::callback::Callback;
 use crate::checkpoint::Snapshot;
 use crate::forecast::Forecast;
 use crate::metric::Metric;
+use crate::objective::{Forward, Objective, Supervised};
 use crate::plateau::Plateau;
 use crate::score::{History, Score};
-use crate::totals::Totals;
+use crate::totals::{Counted, Measure, Totals};
 use eras_data::{Batch, Dataset, Loader};
-use eras_nn::{Average, Layer, Mode, Optimizer, Schedule};
+use eras_nn::{Average, Layer, Mode, Module, Optimizer, Schedule};
 use eras_tensor::{Dtype, Error, Result, Rng, Tensor, matmul_precision, no_grad};
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -46,7 +47,8 @@ type Loss = Box<dyn Fn(&Tensor, &Tensor) -> Tensor + Send + Sync>;
 /// ```
 pub struct Trainer {
     optimizer: Box<dyn Optimizer>,
-    loss: Loss,
+    /// `None` for objectives alone.
+    loss: Option<Loss>,
     metrics: Vec<Box<dyn Metric>>,
     callbacks: Mutex<Vec<Box<dyn Callback>>>,
     batch_size: usize,
@@ -113,8 +115,17 @@ impl Trainer {
         loss: impl Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + 'static,
     ) -> Self {
         Self {
+            loss: Some(Box::new(loss)),
+            ..Self::for_objective(optimizer)
+        }
+    }
+
+    /// A trainer that makes an [`Objective`] small by `optimizer`, in batches of 32, for one epoch, with seed 0.
+    #[must_use]
+    pub fn for_objective(optimizer: impl Optimizer + 'static) -> Self {
+        Self {
             optimizer: Box::new(optimizer),
-            loss: Box::new(loss),
+            loss: None,
             metrics: Vec::new(),
             callbacks: Mutex::default(),
             batch_size: 32,
@@ -298,7 +309,7 @@ impl Trainer {
         train: &dyn Dataset,
         valid: &dyn Dataset,
     ) -> Result<History> {
-        self.run(model, train, Some(valid), None)
+        self.run(&self.supervised(), model, train, Some(valid), None)
     }
 
     /// Goes on from `snapshot` as if the training had never stopped: the same weights at the end, to the bit.
@@ -312,7 +323,13 @@ impl Trainer {
         valid: &dyn Dataset,
         snapshot: &Snapshot,
     ) -> Result<History> {
-        self.run(model, train, Some(valid), Some(snapshot))
+        self.run(
+            &self.supervised(),
+            model,
+            train,
+            Some(valid),
+            Some(snapshot),
+        )
     }
 
     /// Loss and metrics of `model` on `data`.
@@ -320,20 +337,104 @@ impl Trainer {
     /// # Errors
     /// If the set is empty or cannot be read.
     pub fn evaluate(&self, model: &impl Layer, data: &dyn Dataset) -> Result<Score> {
-        let mut totals = Totals::new(self.metrics.len());
+        self.measure(&self.supervised(), model, data)
+    }
+
+    /// Trains `model` to make `objective` small on `train`, measuring it on `valid` after each epoch.
+    ///
+    /// # Errors
+    /// As [`fit`](Self::fit).
+    pub fn minimize<M: Module>(
+        &self,
+        objective: &impl Objective<M>,
+        model: &mut M,
+        train: &dyn Dataset,
+        valid: Option<&dyn Dataset>,
+    ) -> Result<History> {
+        self.run(objective, model, train, valid, None)
+    }
+
+    /// Goes on with [`minimize`](Self::minimize) from a snapshot, as [`resume`](Self::resume) does.
+    ///
+    /// # Errors
+    /// As [`resume`](Self::resume).
+    pub fn minimize_on<M: Module>(
+        &self,
+        objective: &impl Objective<M>,
+        model: &mut M,
+        train: &dyn Dataset,
+        valid: Option<&dyn Dataset>,
+        snapshot: &Snapshot,
+    ) -> Result<History> {
+        self.run(objective, model, train, valid, Some(snapshot))
+    }
+
+    /// The objective's loss and numbers, and the trainer's metrics, over `data`. What the objective draws at random is the
+    /// same each time.
+    ///
+    /// # Errors
+    /// If the set is empty or cannot be read.
+    pub fn measure<M: Module>(
+        &self,
+        objective: &impl Objective<M>,
+        model: &M,
+        data: &dyn Dataset,
+    ) -> Result<Score> {
+        let (mut totals, measures) = (Totals::default(), self.measures(objective));
         no_grad(|| {
-            let mut loader = self.loader(data)?;
+            let (mut loader, mut i) = (self.loader(data)?, 0);
             while let Some(batch) = loader.next_batch()? {
-                self.evaluate_batch(model, &batch, &mut totals);
+                let mode = Mode::eval_of(self.seed, i);
+                self.measure_batch(objective, model, &batch, &mode, &mut totals);
+                i += 1;
             }
-            Ok(totals.score(&self.metrics))
+            Ok(totals.score(&measures))
         })
     }
 
-    fn evaluate_batch(&self, model: &impl Layer, batch: &Batch, totals: &mut Totals) {
-        let output = self.outputs(model, &batch.x, &Mode::eval());
-        let loss = (self.loss)(&output, &batch.y).item();
-        totals.add(loss, &output, &batch.y, &self.metrics);
+    fn measure_batch<M: Module>(
+        &self,
+        objective: &impl Objective<M>,
+        model: &M,
+        batch: &Batch,
+        mode: &Mode,
+        totals: &mut Totals,
+    ) {
+        let of = self.forward(objective, model, batch, mode);
+        let counted = Counted {
+            samples: samples(batch),
+            mean_loss: of.loss.item(),
+            numbers: &of.numbers,
+            output: of.output.as_ref(),
+            y: &batch.y,
+        };
+        totals.add(&counted, &self.measures(objective));
+    }
+
+    fn forward<M: Module>(
+        &self,
+        objective: &impl Objective<M>,
+        model: &M,
+        batch: &Batch,
+        mode: &Mode,
+    ) -> Forward {
+        matmul_precision(self.precision, || objective.forward(model, batch, mode))
+    }
+
+    /// All that is reported beside the loss.
+    fn measures<'a, M: Module>(&'a self, objective: &impl Objective<M>) -> Vec<Measure<'a>> {
+        let metrics = self.metrics.iter().map(|metric| Measure::Metric(&**metric));
+        let numbers = objective.numbers().into_iter().map(Measure::Number);
+        metrics.chain(numbers).collect()
+    }
+
+    /// The objective of [`Trainer::new`].
+    #[track_caller]
+    fn supervised(&self) -> Supervised<'_> {
+        let Some(loss) = &self.loss else {
+            panic!("Trainer: found no loss, wanted one (`Trainer::new`), or a call of `minimize`")
+        };
+        Supervised(loss)
     }
 
     /// What [`fit`](Self::fit) will take, from ten steps of it on a copy of the weights; no callback is told.
@@ -346,7 +447,21 @@ impl Trainer {
         train: &dyn Dataset,
         valid: &dyn Dataset,
     ) -> Result<Forecast> {
-        self.probe(model, train, valid)
+        self.probe(&self.supervised(), model, train, Some(valid))
+    }
+
+    /// [`forecast`](Self::forecast) for [`minimize`](Self::minimize).
+    ///
+    /// # Errors
+    /// If a set is empty or cannot be read.
+    pub fn forecast_of<M: Module>(
+        &self,
+        objective: &impl Objective<M>,
+        model: &mut M,
+        train: &dyn Dataset,
+        valid: Option<&dyn Dataset>,
+    ) -> Result<Forecast> {
+        self.probe(objective, model, train, valid)
     }
 
     /// Samples of a step.
@@ -410,4 +525,8 @@ impl fmt::Debug for Trainer {
             .field("non_finite", &self.non_finite)
             .finish_non_exhaustive()
     }
+}
+
+fn samples(batch: &Batch) -> usize {
+    batch.x.shape().first().copied().unwrap_or(1)
 }

@@ -361,3 +361,45 @@ fn mixed_batches_are_trained_on_and_measured() {
     let last = history.epochs.last().unwrap();
     assert!(last.train.accuracy() > 0.5 && last.valid.as_ref().unwrap().accuracy() > 0.6);
 }
+
+/// A set whose batches take their time.
+struct Slow(TensorDataset);
+
+impl Dataset for Slow {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+    fn batch(&self, indices: &[usize]) -> eras::Result<eras::data::Batch> {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        self.0.batch(indices)
+    }
+}
+
+#[test]
+fn what_training_waited_for_data_is_counted_also_across_a_stop() {
+    let folder = scratch("waiting");
+    let stop = Arc::new(AtomicBool::new(false));
+    let slow = || {
+        trainer()
+            .epochs(1)
+            .augment(|batch, _| {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+                batch
+            })
+            .callback(Checkpoints::new(&folder))
+    };
+    let stopped = slow().callback(StopAfter(2, stop.clone())).stop_when(stop);
+    let error = stopped
+        .fit(&mut model(), &Slow(data()), &data())
+        .unwrap_err();
+    assert!(error.is_interrupted());
+    let (snapshot, _) = Snapshot::load_latest(&folder).unwrap();
+    let history = slow()
+        .resume(&mut model(), &Slow(data()), &data(), &snapshot)
+        .unwrap();
+    // Three batches, 5 ms to read and 5 ms to change each, of which two were before the stop.
+    let epoch = &history.epochs[0];
+    assert!((0.03..=epoch.seconds).contains(&epoch.waiting), "{epoch:?}");
+    assert_eq!(history.waiting(), epoch.waiting / epoch.seconds);
+    std::fs::remove_dir_all(folder).unwrap();
+}

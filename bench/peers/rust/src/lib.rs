@@ -33,9 +33,9 @@ impl Args {
                 _ => panic!("unknown argument {name}"),
             }
         }
-        assert_eq!(
-            args.workload, "mlp",
-            "these programs know the workload mlp only"
+        assert!(
+            ["mlp", "cnn"].contains(&args.workload.as_str()),
+            "these programs know the workloads mlp and cnn only"
         );
         // SAFETY: no other thread has been started yet.
         unsafe { std::env::set_var("RAYON_NUM_THREADS", args.threads.to_string()) };
@@ -82,7 +82,8 @@ fn peak_rss_mb() -> f64 {
     kib * 1024.0 / 1e6
 }
 
-/// A batch of noise and labels, the same every time: `x (128, 784)` in [0, 1), `y (128)` in 0..10.
+/// A batch of noise and labels, the same every time: `x (128, 784)` in [0, 1), `y (128)` in 0..10. For `cnn` the rows are
+/// pictures `(1, 28, 28)`.
 pub fn batch() -> (Vec<f32>, Vec<u32>) {
     let mut state = 1u64;
     let mut next = || {

@@ -49,6 +49,31 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
+/// A tar archive of files, in the form of POSIX.
+pub(crate) fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let entries = files.iter().map(|(name, bytes)| {
+        let mut entry = tar_header(name, bytes.len() as u64, b'0').to_vec();
+        entry.extend_from_slice(bytes);
+        entry.resize(entry.len().next_multiple_of(512), 0);
+        entry
+    });
+    let mut archive = entries.collect::<Vec<_>>().concat();
+    archive.resize(archive.len() + 1024, 0);
+    archive
+}
+
+pub(crate) fn tar_header(name: &str, size: u64, kind: u8) -> [u8; 512] {
+    let mut header = [0; 512];
+    header[..name.len()].copy_from_slice(name.as_bytes());
+    header[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
+    header[156] = kind;
+    header[257..265].copy_from_slice(b"ustar\x0000");
+    header[148..156].fill(b' ');
+    let sum: u64 = header.iter().map(|byte| u64::from(*byte)).sum();
+    header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    header
+}
+
 /// An IDX file of bytes.
 pub(crate) fn idx(shape: &[u32], values: &[u8]) -> Vec<u8> {
     let mut file = vec![0, 0, 8, shape.len() as u8];

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use eras_data::catalog::{FASHION_MNIST, MNIST, all};
+use eras_data::catalog::{CIFAR10, FASHION_MNIST, MNIST, all};
 use eras_data::{Dataset, FashionMnist, Images, Mnist, Search};
 
 use crate::common::{Folder, gzip, idx};
 
-fn counts(images: &Images) -> [usize; 10] {
+pub(crate) fn counts(images: &Images) -> [usize; 10] {
     let mut counts = [0; 10];
     for &label in images.labels() {
         counts[label as usize] += 1;
@@ -15,10 +15,12 @@ fn counts(images: &Images) -> [usize; 10] {
     counts
 }
 
-/// The mean and the standard deviation of all pixels, from 0 to 1.
-fn moments(images: &Images) -> (f64, f64) {
+/// The mean and the standard deviation of all pixels of a channel, from 0 to 1.
+pub(crate) fn moments(images: &Images, channel: usize) -> (f64, f64) {
+    let [_, height, width] = images.shape();
+    let plane = height * width;
     let (mut sum, mut squares, mut count) = (0_u64, 0_u64, 0_u64);
-    for pixel in (0..images.len()).flat_map(|i| images.pixels(i)) {
+    for pixel in (0..images.len()).flat_map(|i| &images.pixels(i)[channel * plane..][..plane]) {
         let pixel = u64::from(*pixel);
         sum += pixel;
         squares += pixel * pixel;
@@ -51,7 +53,7 @@ fn embedded_mnist_is_the_published_set() {
         [1, 1, 28, 28]
     );
     // The numbers by which everyone normalizes MNIST.
-    let (mean, deviation) = moments(&mnist.train);
+    let (mean, deviation) = moments(&mnist.train, 0);
     assert!((mean - 0.1307).abs() < 5e-5, "{mean}");
     assert!((deviation - 0.3081).abs() < 5e-5, "{deviation}");
 }
@@ -135,12 +137,16 @@ fn the_catalog_has_the_published_hashes() {
     );
     assert!(all().is_sorted_by_key(|known| known.name));
     for known in all() {
-        assert_eq!(known.bytes(), 47_040_016 + 60_008 + 7_840_016 + 10_008);
         for file in known.files {
             assert!(file.sha256.len() == 64, "{}", file.name);
-            let is_its = |address: &&str| address.ends_with(&format!("/{}.gz", file.name));
+            let ending = if file.is_archive { "" } else { ".gz" };
+            let is_its = |address: &&str| address.ends_with(&format!("/{}{ending}", file.name));
             assert!(file.addresses.iter().all(is_its), "{}", file.name);
         }
     }
+    for known in [&MNIST, &FASHION_MNIST] {
+        assert_eq!(known.bytes(), 47_040_016 + 60_008 + 7_840_016 + 10_008);
+    }
+    assert_eq!(CIFAR10.bytes(), 170_052_171);
     assert!(MNIST.is_embedded() && !FASHION_MNIST.is_embedded());
 }

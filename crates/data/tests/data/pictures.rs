@@ -356,6 +356,22 @@ fn folders_are_classes_in_the_order_of_their_names() {
     let pixels = [[30.0 / 255.0; 6], [40.0_f32 / 255.0; 6]].concat();
     assert_eq!(batch.x.to_vec::<f32>(), pixels);
     assert_eq!(batch.y.to_vec::<i64>(), [1, 0]);
+    let flat = animals.flat().batch(&[4, 0]).unwrap();
+    assert_eq!(
+        (flat.x.shape(), flat.x.to_vec::<f32>()),
+        (&[2, 6][..], batch.x.to_vec())
+    );
+    assert_eq!(
+        animals
+            .flat()
+            .load()
+            .unwrap()
+            .batch(&[0])
+            .unwrap()
+            .x
+            .shape(),
+        [1, 6]
+    );
     assert_eq!(
         panic_of(|| animals.batch(&[5])),
         "ImageFolder: sample 5 of a set of 5"
@@ -472,4 +488,81 @@ fn pictures_that_all_turn_out_damaged_are_an_error_in_the_end() {
     let mut loader = Loader::new(open(&folder).unwrap(), 1).workers(2);
     let error = loader.next_batch().unwrap_err().to_string();
     assert!(error.contains("none of 2 pictures is readable"), "{error}");
+}
+
+/// The paths of a part of a folder, from its root.
+fn paths(part: &eras_data::Subset<ImageFolder>) -> Vec<String> {
+    let root = part.whole().paths().map(|path| path.display().to_string());
+    let all: Vec<String> = root.collect();
+    part.indices().iter().map(|&i| all[i].clone()).collect()
+}
+
+#[test]
+fn a_folder_without_a_test_set_is_split_by_class_and_seed() {
+    let folder = Folder::new();
+    for i in 0..20 {
+        folder.file(&format!("cat/{i:02}.png"), png(i));
+        folder.file(&format!("dog/{i:02}.png"), png(i));
+    }
+    for i in 0..80 {
+        folder.file(&format!("emu/{i:02}.png"), png(i));
+    }
+    let split =
+        |seed| ImageFolder::train_and_test(folder.path(), [2, 2], Color::Gray, 0.2, seed).unwrap();
+    let [train, test] = split(0);
+    let counts = |part: &eras_data::Subset<ImageFolder>| {
+        let labels = part.whole().labels();
+        let of_part: Vec<i64> = part.indices().iter().map(|&i| labels[i]).collect();
+        eras_data::class_counts(&of_part, 3)
+    };
+    assert_eq!(
+        (counts(&train), counts(&test)),
+        (vec![16, 16, 64], vec![4, 4, 16])
+    );
+    assert!(
+        paths(&test)
+            .iter()
+            .all(|path| !paths(&train).contains(path))
+    );
+    let again = split(0).map(|part| paths(&part));
+    assert_eq!(again, [paths(&train), paths(&test)]);
+    assert_ne!(paths(&split(1)[1]), paths(&test));
+
+    // With a folder to test with, that is it.
+    for (name, test) in [("validation", 3), ("test", 2)] {
+        for i in 0..test {
+            folder.file(&format!("split/{name}/cat/{i}.png"), png(i));
+            folder.file(&format!("split/train/cat/{i}.png"), png(i));
+        }
+    }
+    let root = folder.path().join("split");
+    let open = || ImageFolder::train_and_test(&root, [2, 2], Color::Gray, 0.2, 0);
+    let [train, test] = open().unwrap();
+    assert_eq!((train.len(), test.len()), (3, 2));
+    folder.file("split/test/dog/1.png", png(1));
+    let error = open().unwrap_err().to_string();
+    assert!(
+        error.contains(
+            "found the classes [\"cat\"] to train on and [\"cat\", \"dog\"] to test with"
+        ),
+        "{error}"
+    );
+}
+
+#[test]
+fn pictures_that_are_kept_are_read_once() {
+    let folder = animals();
+    let animals = open(&folder).unwrap();
+    animals.keep(3 * 6); // room for three of 2 x 3
+    let before = animals.batch(&[0, 1, 2, 3, 4]).unwrap();
+    // Kept are the first three; the others are read anew.
+    for path in animals.paths() {
+        std::fs::write(path, png(99)).unwrap();
+    }
+    let after = animals.batch(&[0, 1, 2, 3, 4]).unwrap();
+    let (x, new) = (before.x.to_vec::<f32>(), after.x.to_vec::<f32>());
+    assert_eq!(new[..18], x[..18]);
+    assert_eq!(new[18..], [99.0 / 255.0; 12]);
+    let some = animals.load_some(&[4, 0]).unwrap();
+    assert_eq!(some.labels(), [1, 0]);
 }

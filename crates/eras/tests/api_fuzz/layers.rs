@@ -3,8 +3,9 @@
 use super::random::length;
 use super::{Entry, Random, entries};
 use eras::nn::{
-    self, Activation, BatchNorm, Buffer, Dense, Dropout, Embedding, Fan, Flatten, GroupNorm,
-    Identity, Init, Layer, LayerNorm, Linear, Mode, Module, Param, RmsNorm, Sequential,
+    self, Activation, BatchNorm, Buffer, Conv, ConvTranspose, Dense, Dropout, Embedding, Fan,
+    Flatten, GroupNorm, Identity, Init, Layer, LayerNorm, Linear, Maxout, Mode, Module, Param,
+    RmsNorm, Sequential,
 };
 use eras::{Dtype, Tensor};
 
@@ -25,6 +26,17 @@ pub(crate) const LAYERS: &[Entry] = entries! {
         } else {
             Dense::with_init(n, m, init(r), &mut r.rng()).activation(activation(r))
         };
+        layer.forward(&ending_in(r, n))
+    };
+    Conv1d: |r| convolution::<1>(r);
+    Conv2d: |r| convolution::<2>(r);
+    Conv3d: |r| convolution::<3>(r);
+    ConvTranspose1d: |r| transposed::<1>(r);
+    ConvTranspose2d: |r| transposed::<2>(r);
+    ConvTranspose3d: |r| transposed::<3>(r);
+    Maxout: |r| {
+        let n = r.size();
+        let layer = Maxout::new(n, r.size(), r.size(), &mut r.rng());
         layer.forward(&ending_in(r, n))
     };
     Embedding: |r| {
@@ -113,6 +125,64 @@ pub(crate) const LAYERS: &[Entry] = entries! {
         assert!(frozen <= 3 && layer.count_params() == 8);
     };
 };
+
+/// The settings that all convolutions share.
+macro_rules! set {
+    ($layer:ident, $r:ident) => {
+        match $r.below(8) {
+            0 => $layer = $layer.stride($r.size()),
+            1 => $layer = $layer.stride([1, 2]),
+            2 => $layer = $layer.padding($r.size()),
+            3 => $layer = $layer.padding_same(),
+            4 => $layer = $layer.dilation($r.size()),
+            5 => $layer = $layer.groups($r.size()),
+            6 => $layer = $layer.no_bias(),
+            _ => $layer = $layer.with_init(init($r), &mut $r.rng()),
+        }
+    };
+}
+
+fn convolution<const N: usize>(r: &mut Random) -> Tensor
+where
+    Conv<N>: Layer,
+{
+    let (n, m) = (r.size(), r.size());
+    let mut layer: Conv<N> = Conv::new(n, m, if r.once_in(9) { r.size() } else { 2 }, &mut r.rng());
+    if r.flag() {
+        layer = if r.flag() {
+            layer.relu()
+        } else {
+            layer.activation(activation(r))
+        };
+    }
+    for _ in 0..r.below(3) {
+        set!(layer, r);
+    }
+    layer.forward(&r.of(&[&[2, n.min(20)], &[4; N][..]].concat(), Dtype::F32))
+}
+
+fn transposed<const N: usize>(r: &mut Random) -> Tensor
+where
+    ConvTranspose<N>: Layer,
+{
+    let (n, m) = (r.size(), r.size());
+    let kernel = if r.once_in(9) { r.size() } else { 2 };
+    let mut layer: ConvTranspose<N> = ConvTranspose::new(n, m, kernel, &mut r.rng());
+    if r.flag() {
+        layer = if r.flag() {
+            layer.relu()
+        } else {
+            layer.activation(activation(r))
+        };
+    }
+    for _ in 0..r.below(3) {
+        set!(layer, r);
+    }
+    if r.once_in(3) {
+        layer = layer.output_padding(r.size());
+    }
+    layer.forward(&r.of(&[&[2, n.min(20)], &[3; N][..]].concat(), Dtype::F32))
+}
 
 fn mode(r: &mut Random) -> Mode {
     let mode = if r.flag() {

@@ -1,8 +1,8 @@
 //! The operations on tensors.
 
 use super::random::{length, width};
-use super::{Entry, entries};
-use eras::{CustomOp, Dtype, Rng, Tensor, checkpoint, custom, grad, no_grad};
+use super::{Entry, Random, entries};
+use eras::{ConvOptions, CustomOp, Dtype, PerAxis, Rng, Tensor, checkpoint, custom, grad, no_grad};
 
 /// Operations without arguments, and those that take one other tensor.
 macro_rules! plain {
@@ -245,6 +245,30 @@ pub(crate) const TENSORS: &[Entry] = entries! {
         let weight = r.of(&[3, width(&x)], x.dtype());
         x.linear_relu(&weight, r.maybe(|r| r.of(&[3], x.dtype())).as_ref())
     };
+    conv: |r| {
+        let x = image(r);
+        let options = options(r);
+        let groups = options.groups.clamp(1, 9);
+        let weight = filter(r, &x, 2 * groups, length(&x, 1) / groups);
+        let bias = r.maybe(|r| r.of(&[length(&weight, 0)], x.dtype()));
+        x.conv(&weight, bias.as_ref(), &options)
+    };
+    conv_relu: |r| {
+        let x = image(r);
+        let weight = filter(r, &x, 3, length(&x, 1));
+        let bias = r.maybe(|r| r.of(&[3], x.dtype()));
+        x.conv_relu(&weight, bias.as_ref(), &options(r))
+    };
+    conv_transpose: |r| {
+        let x = image(r);
+        let mut options = options(r);
+        if r.once_in(3) {
+            options = options.output_padding(per_axis(r, 0));
+        }
+        let weight = filter(r, &x, length(&x, 1), 2);
+        let bias = r.maybe(|r| r.of(&[2 * options.groups.min(9)], x.dtype()));
+        x.conv_transpose(&weight, bias.as_ref(), &options)
+    };
     prelu: |r| { let x = r.floats(); x.prelu(&r.of(&[length(&x, 1)], x.dtype())) };
     glu: |r| { let x = r.floats(); x.glu(r.axis(&x)) };
 
@@ -472,6 +496,56 @@ impl CustomOp for Odd {
     fn backward(&self, _: &[&Tensor], _: &Tensor, dy: &Tensor) -> Vec<Option<Tensor>> {
         vec![Some(dy.clone()); self.gradients]
     }
+}
+
+/// Mostly floats `(B, C, *space)`.
+fn image(r: &mut Random) -> Tensor {
+    let rank = r.pick(&[3, 3, 4, 4, 5]);
+    r.floats_of_rank(rank)
+}
+
+/// Mostly a small filter `(first, second, *kernel)` that meets `x`.
+fn filter(r: &mut Random, x: &Tensor, first: usize, second: usize) -> Tensor {
+    let mut dims = vec![first.min(20), second.min(20)];
+    dims.extend((2..x.rank()).map(|_| r.pick(&[1, 1, 2, 3])));
+    r.of(&dims, x.dtype())
+}
+
+/// Mostly a small number at least `least`, for all axes or for some.
+fn per_axis(r: &mut Random, least: usize) -> PerAxis {
+    let one = |r: &mut Random| {
+        if r.once_in(9) {
+            r.size()
+        } else {
+            least + r.pick(&[0, 0, 1, 2])
+        }
+    };
+    match r.below(4) {
+        0 => [one(r), one(r)].into(),
+        1 => [one(r)].into(),
+        _ => one(r).into(),
+    }
+}
+
+/// How a filter moves.
+pub(crate) fn options(r: &mut Random) -> ConvOptions {
+    let mut options = ConvOptions::new();
+    if r.flag() {
+        options = options.stride(per_axis(r, 1));
+    }
+    if r.flag() {
+        options = options.dilation(per_axis(r, 1));
+    }
+    match r.below(4) {
+        0 => options = options.padding(per_axis(r, 0)),
+        1 => options = options.padding_uneven(per_axis(r, 0), per_axis(r, 0)),
+        2 => options = options.padding_same(),
+        _ => {}
+    }
+    if r.once_in(3) {
+        options = options.groups(r.size());
+    }
+    options
 }
 
 /// The place of dimension `axis` from the front.

@@ -1,7 +1,7 @@
 //! Files of one thing over and over: what costs a byte in the file, or less, and many in memory.
 
 use super::check;
-use eras::data::{Color, Picture};
+use eras::data::{Cifar10, Color, Picture};
 use eras::formats::{Mapping, parse};
 use eras::train::Snapshot;
 use image::{ColorType, DynamicImage, ImageFormat};
@@ -131,6 +131,32 @@ fn texts_of_one_thing_over_and_over() {
         super::seeds::replace(&config, short);
         check("config", i as u64, short, &|_| {
             drop(eras_recipes::Config::read(&config))
+        });
+    }
+}
+
+/// Announced or repeated, and hardly there.
+#[test]
+fn archives_of_one_thing_over_and_over() {
+    let [jpegs, batches] = &super::seeds::archives()[..] else {
+        panic!("two archives");
+    };
+    // Pictures by the ten thousand, in members of gzip that say the same.
+    let pictures = super::seeds::packed(&jpegs[..jpegs.len() - 1024].repeat(1000));
+    let many = pictures.repeat(20);
+    let announcing = |size: u64| {
+        let mut archive = batches.clone();
+        archive[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
+        super::seeds::packed(&super::seeds::tar_mended(&archive))
+    };
+    let files = [
+        ("pictures", many),
+        ("rows that are believed", announcing(3073 * 3400)),
+        ("rows that are not", announcing(3073 * 20_000)),
+    ];
+    for (i, (name, file)) in files.iter().enumerate() {
+        check(name, i as u64, file, &|file| {
+            drop(Cifar10::from_bytes("x", file))
         });
     }
 }

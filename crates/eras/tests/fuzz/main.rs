@@ -10,7 +10,7 @@ mod memory;
 mod seeds;
 
 use alter::Alter;
-use eras::data::{Color, Csv, Idx, Picture};
+use eras::data::{Cifar10, Color, Csv, Idx, Picture};
 use eras::formats::{Mapping, numpy, safetensors, torch};
 use eras::train::Snapshot;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -108,6 +108,20 @@ fn png_files_with_their_check_sums() {
     fuzz("png", &seeds::pictures()[..2], 20_000, |file| {
         let file = seeds::png_mended(file);
         drop(Picture::from_bytes("x", &file, None, Color::Rgb));
+    });
+}
+
+#[test]
+fn archives_of_pictures() {
+    let pack = |bytes: &Vec<u8>| seeds::packed(bytes);
+    let plain = seeds::archives();
+    let all = [plain.clone(), plain.iter().map(pack).collect()].concat();
+    fuzz("cifar", &all, 10_000, |file| {
+        drop(Cifar10::from_bytes("x", file));
+    });
+    // Those whose headers are right again come further.
+    fuzz("cifar-mended", &plain, 10_000, |file| {
+        drop(Cifar10::from_bytes("x", &seeds::tar_mended(file)));
     });
 }
 

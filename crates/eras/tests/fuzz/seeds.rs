@@ -47,16 +47,18 @@ pub(crate) fn idx() -> Vec<Vec<u8>> {
     ]
 }
 
+/// `bytes` as gzip.
+pub(crate) fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 pub(crate) fn gzip() -> Vec<Vec<u8>> {
-    let pack = |bytes: Vec<u8>| {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        encoder.write_all(&bytes).unwrap();
-        encoder.finish().unwrap()
-    };
-    let mut files: Vec<_> = idx().into_iter().map(pack).collect();
+    let mut files: Vec<_> = idx().iter().map(|file| packed(file)).collect();
     // One that becomes far more than it is.
     let zeros = [&[0, 0, 8, 1, 0, 8, 0, 0][..], &[0; 1 << 19]].concat();
-    files.push(pack(zeros));
+    files.push(packed(&zeros));
     files
 }
 
@@ -104,6 +106,60 @@ pub(crate) fn png_mended(file: &[u8]) -> Vec<u8> {
         crc.update(&file[at + 4..end]);
         file[end..end + 4].copy_from_slice(&crc.sum().to_be_bytes());
         at = end + 4;
+    }
+    file
+}
+
+/// Archives of CIFAR-10 in either form, a picture or two each.
+pub(crate) fn archives() -> Vec<Vec<u8>> {
+    let picture = DynamicImage::ImageRgb8(RgbImage::from_fn(32, 32, |x, y| {
+        image::Rgb([x as u8 * 8, y as u8 * 8, 7])
+    }));
+    let mut file = Cursor::new(Vec::new());
+    picture.write_to(&mut file, ImageFormat::Jpeg).unwrap();
+    let jpeg = file.into_inner();
+    let jpegs = [("train/cat/1.jpg", &jpeg), ("x/test/dog/1.jpg", &jpeg)];
+    let row = [&[3][..], &[77; 3072]].concat();
+    let batch = |i: usize| match i {
+        6 => ("test_batch.bin".to_owned(), &row),
+        i => (format!("data_batch_{i}.bin"), &row),
+    };
+    let archive = |files: &[(&str, &Vec<u8>)]| {
+        let mut bytes = Vec::new();
+        for (name, file) in files {
+            let mut header = [0; 512];
+            header[..name.len()].copy_from_slice(name.as_bytes());
+            header[124..135].copy_from_slice(format!("{:011o}", file.len()).as_bytes());
+            header[156] = b'0';
+            bytes.extend_from_slice(&header);
+            bytes.extend_from_slice(file);
+            bytes.resize(bytes.len().next_multiple_of(512), 0);
+        }
+        bytes.resize(bytes.len() + 1024, 0);
+        tar_mended(&bytes)
+    };
+    let batches: Vec<_> = (1..=6).map(batch).collect();
+    let batches: Vec<_> = batches
+        .iter()
+        .map(|(name, row)| (name.as_str(), *row))
+        .collect();
+    vec![archive(&jpegs), archive(&batches)]
+}
+
+/// The same tar archive with the check sum of each header made right.
+pub(crate) fn tar_mended(file: &[u8]) -> Vec<u8> {
+    let mut file = file.to_vec();
+    let mut at = 0;
+    while let Some(header) = file
+        .get_mut(at..at + 512)
+        .filter(|header| header.iter().any(|b| *b != 0))
+    {
+        header[148..156].fill(b' ');
+        let sum: u64 = header.iter().map(|byte| u64::from(*byte)).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        let digits = std::str::from_utf8(&header[124..135]).unwrap_or_default();
+        let size = usize::from_str_radix(digits, 8).unwrap_or(0).min(1 << 20);
+        at += 512 + size.next_multiple_of(512);
     }
     file
 }

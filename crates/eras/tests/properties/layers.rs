@@ -2,8 +2,8 @@
 
 use super::{Draw, between, maps};
 use eras::nn::{
-    self, Activation, BatchNorm, Dense, Dropout, Embedding, Flatten, GroupNorm, Init, Layer,
-    LayerNorm, Linear, Mode, RmsNorm, Sequential,
+    self, Activation, BatchNorm, Conv1d, Conv2d, Conv3d, ConvTranspose2d, Dense, Dropout,
+    Embedding, Flatten, GroupNorm, Init, Layer, LayerNorm, Linear, Mode, RmsNorm, Sequential,
 };
 use eras::{Dtype, Rng, Tensor};
 
@@ -32,6 +32,34 @@ pub(crate) const LAYERS: &[(&str, Draw)] = maps! {
         let (n, m) = widths(r);
         let layer = Dense::new(n, m, r).relu();
         (vec![n], move |x: &Tensor| layer.forward(x))
+    };
+    Conv1d: |r| {
+        let (n, m) = widths(r);
+        let layer = Conv1d::new(n, m, 3, r).padding(1);
+        (vec![n, between(1, 40, r)], move |x: &Tensor| layer.forward(x))
+    };
+    Conv2d: |r| {
+        let (n, m) = widths(r);
+        let layer = Conv2d::new(n, m, [3, 2], r).padding_same().relu();
+        (vec![n, between(1, 9, r), between(1, 9, r)], move |x: &Tensor| layer.forward(x))
+    };
+    Conv2d_deep: |r| {
+        let layer = Conv2d::new(70, 20, 5, r).stride(2).padding(2);
+        (vec![70, between(1, 9, r), between(1, 9, r)], move |x: &Tensor| layer.forward(x))
+    };
+    Conv2d_depthwise: |r| {
+        let n = between(1, 40, r);
+        let layer = Conv2d::new(n, n, 3, r).groups(n).padding(1);
+        (vec![n, between(1, 20, r), between(1, 20, r)], move |x: &Tensor| layer.forward(x))
+    };
+    Conv3d: |r| {
+        let layer = Conv3d::new(2, 4, 2, r).groups(2);
+        (vec![2, between(2, 5, r), between(2, 5, r), between(2, 5, r)], move |x: &Tensor| layer.forward(x))
+    };
+    ConvTranspose2d: |r| {
+        let (n, m) = widths(r);
+        let layer = ConvTranspose2d::new(n, m, 4, r).stride(2).padding(1);
+        (vec![n, between(1, 9, r), between(1, 9, r)], move |x: &Tensor| layer.forward(x))
     };
     LayerNorm: |r| {
         let (n, m) = widths(r);

@@ -3,7 +3,7 @@
 
 use super::{Draw, assert_near, axes, between, for_all, indices, maps, mask, permutation, shape};
 use eras::nn::Activation;
-use eras::{INFER, PadMode, Reduction, Rng, Tensor, checkpoint, grad};
+use eras::{ConvOptions, INFER, PadMode, Reduction, Rng, Tensor, checkpoint, grad};
 
 /// Sums in `f64` of a few hundred products of normal numbers are off by less.
 const BOUND: f64 = 1e-11;
@@ -187,6 +187,33 @@ const LINEAR: &[(&str, Draw)] = maps! {
         let y = Tensor::randn_f64([between(1, 4, r), 3], r);
         (vec![n], move |b: &Tensor| y.linear(&Tensor::zeros([b.len(), 3]).to_dtype(eras::Dtype::F64), Some(b)))
     };
+    conv_x: |r| {
+        let (options, k) = filter(r);
+        let w = Tensor::randn_f64([4, 2, k, 2], r);
+        (vec![between(1, 3, r), 4, between(3, 7, r), between(3, 7, r)], move |x: &Tensor| x.conv(&w, None, &options))
+    };
+    conv_weight: |r| {
+        let (options, k) = filter(r);
+        let x = Tensor::randn_f64([between(1, 3, r), 4, 5, 4], r);
+        (vec![4, 2, k, 2], move |w: &Tensor| x.conv(w, None, &options))
+    };
+    conv_bias: |r| {
+        let x = Tensor::zeros([between(1, 3, r), 1, 5]).to_dtype(eras::Dtype::F64);
+        let n = between(1, 9, r);
+        let w = Tensor::randn_f64([n, 1, 3], r);
+        (vec![n], move |b: &Tensor| x.conv(&w, Some(b), &ConvOptions::new()))
+    };
+    conv_transpose_x: |r| {
+        let (options, k) = filter(r);
+        let w = Tensor::randn_f64([4, 2, k, 2], r);
+        let dims = vec![between(1, 3, r), 4, between(2, 5, r), between(2, 5, r)];
+        (dims, move |x: &Tensor| x.conv_transpose(&w, None, &options))
+    };
+    conv_transpose_weight: |r| {
+        let (options, k) = filter(r);
+        let x = Tensor::randn_f64([between(1, 3, r), 4, 5, 4], r);
+        (vec![4, 2, k, 2], move |w: &Tensor| x.conv_transpose(w, None, &options))
+    };
     einsum: |r| {
         let dims = shape(4, 1, r);
         let y = Tensor::randn_f64([dims[2], dims[0], 3], r);
@@ -219,6 +246,20 @@ const LINEAR: &[(&str, Draw)] = maps! {
     checkpoint: |r| (shape(2, 1, r), |x: &Tensor| checkpoint(&[x], |x| x[0].cumsum(1)));
 };
 
+/// How a filter of two groups moves, and its length.
+fn filter(r: &mut Rng) -> (ConvOptions, usize) {
+    let options = ConvOptions::new()
+        .groups(2)
+        .stride(between(1, 3, r))
+        .dilation([between(1, 2, r), 1]);
+    let options = if r.below(2) == 0 {
+        options.padding_same()
+    } else {
+        options.padding([1, 0])
+    };
+    (options, between(1, 3, r))
+}
+
 /// `f` at points where every derivative is there: what leads its gradients back is linear in them.
 const SMOOTH: &[(&str, Draw)] = maps! {
     activations: |r| {
@@ -240,6 +281,11 @@ const SMOOTH: &[(&str, Draw)] = maps! {
         let dims = shape(2, 1, r);
         let w = Tensor::randn_f64([5, dims[1]], r);
         (dims, move |x: &Tensor| x.linear_relu(&w, None))
+    };
+    conv_relu: |r| {
+        let (options, k) = filter(r);
+        let w = Tensor::randn_f64([4, 2, k, 2], r);
+        (vec![between(1, 3, r), 4, 5, 4], move |x: &Tensor| x.conv_relu(&w, None, &options))
     };
     layer_norm: |r| (shape(3, 2, r), |x: &Tensor| x.layer_norm(&x.shape()[1..], None, None, 1e-5));
     rms_norm: |r| (shape(3, 2, r), |x: &Tensor| x.rms_norm(&x.shape()[2..], None, 1e-5));

@@ -283,9 +283,11 @@ fn softplus(x: &Tensor) -> Tensor {
 
 /// 1 with the probability `p`, else 0.
 fn flip(p: &Tensor, rng: &mut Rng) -> Tensor {
-    Tensor::uniform_f64(p.shape(), 0.0, 1.0, rng)
-        .lt(&p.to_dtype(Dtype::F64))
-        .to_dtype(p.dtype())
+    let is_less = match p.dtype() {
+        Dtype::F64 => Tensor::uniform_f64(p.shape(), 0.0, 1.0, rng).lt(p),
+        _ => Tensor::uniform(p.shape(), 0.0, 1.0, rng).lt(&p.to_dtype(Dtype::F32)),
+    };
+    is_less.to_dtype(p.dtype())
 }
 
 #[cfg(test)]

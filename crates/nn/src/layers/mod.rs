@@ -2,18 +2,24 @@
 
 mod activation;
 mod batch_norm;
+mod conv;
+mod conv_transpose;
 mod dense;
 mod dropout;
 mod embedding;
+mod filter;
 mod flatten;
 mod group_norm;
 mod identity;
 mod layer_norm;
 mod linear;
+mod maxout;
 mod rms_norm;
 
 pub use activation::Activation;
 pub use batch_norm::BatchNorm;
+pub use conv::{Conv, Conv1d, Conv2d, Conv3d};
+pub use conv_transpose::{ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
@@ -22,6 +28,7 @@ pub use group_norm::GroupNorm;
 pub use identity::Identity;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
+pub use maxout::Maxout;
 pub use rms_norm::RmsNorm;
 
 use crate::{Layer, Mode};
@@ -39,5 +46,20 @@ macro_rules! of_any_mode {
     )* };
 }
 of_any_mode!(
-    Activation, Dense, Embedding, Flatten, GroupNorm, Identity, LayerNorm, Linear, RmsNorm
+    Activation,
+    Conv1d,
+    Conv2d,
+    Conv3d,
+    ConvTranspose1d,
+    ConvTranspose2d,
+    ConvTranspose3d,
+    Dense,
+    Embedding,
+    Flatten,
+    GroupNorm,
+    Identity,
+    LayerNorm,
+    Linear,
+    Maxout,
+    RmsNorm
 );

@@ -1,6 +1,8 @@
 //! The pictures that are checked.
 
-use eras_data::{Color, Dataset, FashionMnist, ImageFolder, Images, Mnist, Search, catalog};
+use eras_data::{
+    Cifar10, Color, Dataset, FashionMnist, ImageFolder, Images, Mnist, Search, catalog,
+};
 use eras_tensor::{Error, Result, nearest};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -112,6 +114,10 @@ impl Subject {
     /// If there is no such set or folder, or it cannot be read.
     pub fn find(what: &str, search: &Search) -> Result<Self> {
         match what {
+            "cifar10" => {
+                let set = Cifar10::find(search)?;
+                return Self::new(what, set.train, Some(set.test));
+            }
             "mnist" => {
                 let set = Mnist::find(search)?;
                 return Self::new(what, set.train, Some(set.test));

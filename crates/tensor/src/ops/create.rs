@@ -4,7 +4,8 @@ use crate::Tensor;
 use crate::dtype::{Dtype, Element};
 use crate::rng::{Rng, box_muller, unit_f32, unit_f64};
 use crate::shape::Dims;
-use eras_kernels::team;
+use eras_kernels::buffer::Plain;
+use eras_kernels::random;
 
 impl Tensor {
     /// Zeros in `f32`.
@@ -97,7 +98,7 @@ impl Tensor {
     #[track_caller]
     pub fn uniform(shape: impl Into<Dims>, low: f64, high: f64, rng: &mut Rng) -> Self {
         let (low, range) = (low as f32, (high - low) as f32);
-        Self::random_f32(shape.into(), rng, |words| {
+        Self::random(Dtype::F32, shape.into(), rng, |words| {
             words.map(|w| low + range * unit_f32(w))
         })
     }
@@ -106,7 +107,7 @@ impl Tensor {
     #[must_use]
     #[track_caller]
     pub fn randn(shape: impl Into<Dims>, rng: &mut Rng) -> Self {
-        Self::random_f32(shape.into(), rng, |[a, b, c, d]| {
+        Self::random(Dtype::F32, shape.into(), rng, |[a, b, c, d]| {
             let wide = |w: u32| u64::from(w) << 32;
             let (x, y) = box_muller(wide(a), wide(b));
             let (z, w) = box_muller(wide(c), wide(d));
@@ -118,8 +119,8 @@ impl Tensor {
     #[must_use]
     #[track_caller]
     pub fn uniform_f64(shape: impl Into<Dims>, low: f64, high: f64, rng: &mut Rng) -> Self {
-        Self::build::<f64>(Dtype::F64, shape.into(), |y| {
-            y.fill_with(|| low + (high - low) * unit_f64(rng.next_u64()))
+        Self::random(Dtype::F64, shape.into(), rng, |[a, b, ..]| {
+            [low + (high - low) * unit_f64(u64::from(b) << 32 | u64::from(a))]
         })
     }
 
@@ -127,22 +128,23 @@ impl Tensor {
     #[must_use]
     #[track_caller]
     pub fn randn_f64(shape: impl Into<Dims>, rng: &mut Rng) -> Self {
-        Self::build::<f64>(Dtype::F64, shape.into(), |y| y.fill_with(|| rng.normal()))
+        Self::random(Dtype::F64, shape.into(), rng, |[a, b, c, d]| {
+            let wide = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
+            [box_muller(wide(a, b), wide(c, d)).0]
+        })
     }
 
+    /// Steps on by the blocks that were drawn, `N` elements each.
     #[track_caller]
-    fn random_f32(dims: Dims, rng: &mut Rng, draw: impl Fn([u32; 4]) -> [f32; 4] + Sync) -> Self {
-        /// A multiple of the four words of a block.
-        const CHUNK: usize = 4096;
-        let x = Self::build::<f32>(Dtype::F32, dims, |y| {
-            team::chunks_mut(y, CHUNK, |chunk, y| {
-                for (block, y) in y.chunks_mut(4).enumerate() {
-                    let numbers = draw(rng.block((chunk * CHUNK / 4 + block) as u64));
-                    y.copy_from_slice(&numbers[..y.len()]);
-                }
-            });
-        });
-        rng.skip(dims.count().div_ceil(4) as u64);
+    fn random<T: Plain + Default, const N: usize>(
+        dtype: Dtype,
+        dims: Dims,
+        rng: &mut Rng,
+        draw: impl Fn([u32; 4]) -> [T; N] + Copy + Sync,
+    ) -> Self {
+        let start = &*rng;
+        let x = Self::build::<T>(dtype, dims, |y| random::fill(y, |i| start.block(i), draw));
+        rng.skip(dims.count().div_ceil(N) as u64);
         x
     }
 }

@@ -5,6 +5,8 @@ mod avg_pool;
 mod batch_norm;
 mod binary;
 mod cast;
+mod conv;
+mod conv_options;
 mod create;
 mod cross_entropy;
 mod ctc;
@@ -34,6 +36,7 @@ mod view;
 mod window;
 
 pub use binary::Operand;
+pub use conv_options::{ConvOptions, Padding, PerAxis};
 pub use interpolate::{Interpolation, Resize};
 pub use pad::PadMode;
 pub use reduction::Reduction;
@@ -80,6 +83,7 @@ pub(crate) fn checks() -> Vec<crate::checks::Check> {
         batch_norm::checks(),
         binary::checks(),
         cast::checks(),
+        conv::checks(),
         einsum::checks(),
         index::checks(),
         interpolate::checks(),

@@ -13,8 +13,9 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The files whose cases are run here.
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "binary",
+    "conv",
     "elementwise",
     "indexing",
     "losses",

@@ -1,7 +1,7 @@
 //! PyTorch's names and what we call in their place: one line for each operation.
 
 use crate::case::Case;
-use eras_tensor::{PadMode, Tensor};
+use eras_tensor::{ConvOptions, PadMode, Tensor};
 
 /// The results of a call by their stored names, the one that gradients are taken of first.
 pub(crate) type Results = Vec<(&'static str, Tensor)>;
@@ -141,6 +141,14 @@ calls! {
     };
 
     // Products.
+    "conv" => |c| match c.text("activation") {
+        "relu" => c.x(0).conv_relu(c.x(1), c.inputs.get(2), &filter(c)),
+        _ => c.x(0).conv(c.x(1), c.inputs.get(2), &filter(c)),
+    };
+    "conv_transpose" => |c| {
+        let y = c.x(0).conv_transpose(c.x(1), c.inputs.get(2), &filter(c));
+        if c.text("activation") == "relu" { y.relu() } else { y }
+    };
     "einsum" => |c| Tensor::einsum(c.text("equation"), &c.inputs);
     "linear" => |c| match c.text("activation") {
         "relu" => c.x(0).linear_relu(c.x(1), c.inputs.get(2)),
@@ -200,6 +208,31 @@ fn reduce(
         keep(c.x(0), c.axes())
     } else {
         drop(c.x(0), c.axes())
+    }
+}
+
+/// How the filter of a convolution moves.
+fn filter(c: &Case) -> ConvOptions {
+    let numbers = |name: &str| {
+        c.list(name)
+            .into_iter()
+            .map(|n| n as usize)
+            .collect::<Vec<_>>()
+    };
+    let mut options = ConvOptions::new().groups(c.number_or("groups", 1.0) as usize);
+    if c.has("stride") {
+        options = options.stride(&numbers("stride")[..]);
+    }
+    if c.has("dilation") {
+        options = options.dilation(&numbers("dilation")[..]);
+    }
+    if c.has("output_padding") {
+        options = options.output_padding(&numbers("output_padding")[..]);
+    }
+    match c.text("padding") {
+        "same" => options.padding_same(),
+        _ if c.has("padding") => options.padding(&numbers("padding")[..]),
+        _ => options,
     }
 }
 

@@ -33,7 +33,7 @@ pub trait Metric: Send + Sync {
 }
 
 /// The quotient of two totals.
-fn share(totals: &[f64]) -> f64 {
+pub(crate) fn share(totals: &[f64]) -> f64 {
     totals.first().map_or(f64::NAN, |part| part / totals[1])
 }
 

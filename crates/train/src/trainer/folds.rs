@@ -76,7 +76,7 @@ impl Trainer {
         let mut seen = 0;
         for (i, (train, held_out)) in folds.iter().enumerate() {
             let mut model = model(i);
-            self.run(&mut model, train, None, None)?;
+            self.run(&self.supervised(), &mut model, train, None, None)?;
             scores.push(self.evaluate(&model, held_out)?);
             outputs.push(self.predict(&model, held_out)?);
             models.push(model);

@@ -1,18 +1,19 @@
 //! The training loop.
 
-use super::{Averaging, Clip, NonFinite, Trainer};
-use crate::callback::{Callback, Control, Moment};
+use super::{Averaging, Clip, NonFinite, Trainer, samples};
+use crate::callback::{Callbacks, Moment};
 use crate::checkpoint::{Position, Snapshot};
+use crate::clock::{Clock, counted};
+use crate::objective::Objective;
 use crate::score::{Epoch, History};
+use crate::totals::{Counted, Measure};
 use eras_data::{Batch, Dataset, Loader};
 use eras_nn::{
-    Average, Buffers, Layer, Mode, Optimizer, clip_by_global_norm, clip_by_value, first_non_finite,
-    global_norm,
+    Average, Buffers, Mode, Module, Optimizer, clip_by_global_norm, clip_by_value,
+    first_non_finite, global_norm,
 };
 use eras_tensor::{Error, Gradients, Result, Rng, Tensor, no_grad};
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
 /// How many steps in a row may be skipped.
 const SKIPS: u64 = 100;
@@ -21,17 +22,17 @@ const ROLL_BACKS: u64 = 10;
 
 impl Trainer {
     /// The loop.
-    pub(super) fn run(
+    pub(super) fn run<M: Module>(
         &self,
-        model: &mut impl Layer,
+        objective: &impl Objective<M>,
+        model: &mut M,
         train: &dyn Dataset,
         valid: Option<&dyn Dataset>,
         from: Option<&Snapshot>,
     ) -> Result<History> {
-        let mut training = Training::begin(self, model, train, from)?;
-        let callbacks = self.callbacks.lock();
-        let mut callbacks = Callbacks(callbacks.unwrap_or_else(PoisonError::into_inner));
-        callbacks.start(&training.at)?;
+        let mut training = Training::begin(self, objective, model, train, from)?;
+        let mut callbacks = Callbacks::lock(&self.callbacks);
+        callbacks.start(&training.at.history)?;
         let mut stopped = None;
 
         while training.at.epoch < self.epochs && stopped.is_none() {
@@ -48,11 +49,7 @@ impl Trainer {
                 let moment = training.moment(pass.loss);
                 callbacks.step(&moment)?;
                 if self.is_to_stop() {
-                    callbacks.interrupted(&moment)?;
-                    let (epoch, step) = (moment.epoch() + 1, moment.step());
-                    return Err(Error::interrupted(format!(
-                        "stopped in epoch {epoch} after step {step}"
-                    )));
+                    return callbacks.stop_here(&moment);
                 }
             }
             training.finish_epoch(valid, &clock)?;
@@ -70,8 +67,11 @@ impl Trainer {
 }
 
 /// A training under way.
-pub(super) struct Training<'a, M> {
+pub(super) struct Training<'a, M, O> {
     trainer: &'a Trainer,
+    objective: &'a O,
+    /// All that is reported beside the loss.
+    measures: Vec<Measure<'a>>,
     model: &'a mut M,
     optimizer: Box<dyn Optimizer>,
     average: Option<Average>,
@@ -97,7 +97,8 @@ pub(super) struct Pass {
 /// One batch of a pass.
 struct Trained {
     batch: Batch,
-    output: Tensor,
+    output: Option<Tensor>,
+    numbers: Vec<f64>,
     loss: f64,
 }
 
@@ -107,9 +108,10 @@ impl Pass {
     }
 }
 
-impl<'a, M: Layer> Training<'a, M> {
+impl<'a, M: Module, O: Objective<M>> Training<'a, M, O> {
     pub(super) fn begin(
         trainer: &'a Trainer,
+        objective: &'a O,
         model: &'a mut M,
         train: &'a dyn Dataset,
         from: Option<&Snapshot>,
@@ -119,7 +121,7 @@ impl<'a, M: Layer> Training<'a, M> {
         let mut average = trainer.averaging.map(Averaging::begin);
         let mut at = Position::start(trainer.seed, trainer.batch_size, trainer.accumulate, train);
         if let Some(snapshot) = from {
-            at = snapshot.restore(&at, model, &mut *optimizer, average.as_mut())?;
+            at = snapshot.restore(&at, model, &mut optimizer, average.as_mut())?;
             loader.seek(eras_data::Position {
                 epoch: at.epoch as u64,
                 batch: at.batch,
@@ -128,6 +130,8 @@ impl<'a, M: Layer> Training<'a, M> {
         let (lr, anchor) = (trainer.optimizer.lr(), None);
         Ok(Self {
             trainer,
+            objective,
+            measures: trainer.measures(objective),
             model,
             optimizer,
             average,
@@ -149,6 +153,13 @@ impl<'a, M: Layer> Training<'a, M> {
 
     /// The batches of the next step; `None` at the end of the epoch.
     pub(super) fn next_batches(&mut self) -> Result<Option<Vec<Batch>>> {
+        let mut seconds = 0.0;
+        let batches = counted(&mut seconds, || self.make_batches());
+        self.at.waiting += seconds;
+        batches
+    }
+
+    fn make_batches(&mut self) -> Result<Option<Vec<Batch>>> {
         let left = self.loader.batches() - self.at.batch;
         let mut batches = Vec::new();
         for i in 0..self.trainer.accumulate.min(left).max(1) {
@@ -182,13 +193,16 @@ impl<'a, M: Layer> Training<'a, M> {
         let all: usize = batches.iter().map(samples).sum();
         let (mut trained, mut grads, mut mean) = (Vec::new(), Gradients::default(), 0.0);
         for (i, batch) in batches.into_iter().enumerate() {
-            let output = self.trainer.outputs(self.model, &batch.x, &self.mode(i));
-            let loss = (self.trainer.loss)(&output, &batch.y);
+            let of = self
+                .trainer
+                .forward(self.objective, self.model, &batch, &self.mode(i));
+            let loss = of.loss;
             let share = samples(&batch) as f64 / all as f64;
             grads.add(loss.backward_with(&Tensor::full(loss.shape(), share, loss.dtype())));
             mean += share * loss.item();
             trained.push(Trained {
-                output: output.detach(),
+                output: of.output.map(|output| output.detach()),
+                numbers: of.numbers,
                 loss: loss.item(),
                 batch,
             });
@@ -227,15 +241,15 @@ impl<'a, M: Layer> Training<'a, M> {
         {
             average.update(self.model);
         }
-        for Trained {
-            batch,
-            output,
-            loss,
-        } in &pass.batches
-        {
-            self.at
-                .totals
-                .add(*loss, output, &batch.y, &self.trainer.metrics);
+        for trained in &pass.batches {
+            let counted = Counted {
+                samples: samples(&trained.batch),
+                mean_loss: trained.loss,
+                numbers: &trained.numbers,
+                output: trained.output.as_ref(),
+                y: &trained.batch.y,
+            };
+            self.at.totals.add(&counted, &self.measures);
         }
         self.at.skipped = 0;
         self.at.advance(pass.batches.len());
@@ -275,7 +289,7 @@ impl<'a, M: Layer> Training<'a, M> {
         if let (NonFinite::RollBack { lr_scale }, Some(anchor)) =
             (self.trainer.non_finite, &self.anchor)
         {
-            anchor.restore_weights(self.model, &mut *self.optimizer, self.average.as_mut())?;
+            anchor.restore_weights(self.model, &mut self.optimizer, self.average.as_mut())?;
             self.at.lr_scale *= lr_scale;
             self.at.roll_backs += 1;
             done = format!(
@@ -299,6 +313,7 @@ impl<'a, M: Layer> Training<'a, M> {
                 batch,
                 output,
                 loss,
+                ..
             },
         ) in pass.batches.iter().enumerate()
         {
@@ -308,15 +323,19 @@ impl<'a, M: Layer> Training<'a, M> {
             if !finite(&batch.x) {
                 return format!("the loss is {loss}: the batch itself holds NaN or infinity");
             }
-            if finite(output) {
+            if output.as_ref().is_some_and(finite) {
                 return format!("the loss is {loss}, though the model's outputs are numbers");
             }
             let layer = no_grad(|| {
-                let forward = || self.trainer.outputs(self.model, &batch.x, &self.mode(i));
+                let (objective, mode) = (self.objective, self.mode(i));
+                let forward = || self.trainer.forward(objective, self.model, batch, &mode);
                 first_non_finite(self.model, forward)
             });
             return layer.map_or_else(
-                || format!("the loss is {loss}, and so are outputs of the model"),
+                || match output {
+                    Some(_) => format!("the loss is {loss}, and so are outputs of the model"),
+                    None => format!("the loss is {loss}, though the layers gave numbers"),
+                },
                 |layer| {
                     format!(
                         "the loss is {loss}: the first result that is no number is that of {layer}"
@@ -355,15 +374,16 @@ impl<'a, M: Layer> Training<'a, M> {
             average.update(self.model);
         }
         self.swap_average();
-        let score = valid.map(|valid| trainer.evaluate(self.model, valid));
+        let score = valid.map(|valid| trainer.measure(self.objective, self.model, valid));
         self.swap_average();
         self.at.history.push(Epoch {
             epoch,
-            train: self.at.totals.score(&trainer.metrics),
+            train: self.at.totals.score(&self.measures),
             valid: score.transpose()?,
             lr: self.rate(self.at.step.saturating_sub(1)),
             seconds: clock.seconds(),
             samples_per_second: self.loader.data().len() as f64 / trained,
+            waiting: self.at.waiting,
         });
         self.at.begin_next_epoch();
         Ok(())
@@ -385,12 +405,7 @@ impl<'a, M: Layer> Training<'a, M> {
     }
 
     fn snapshot(&self) -> Snapshot {
-        Snapshot::take(
-            &self.at,
-            self.model,
-            &*self.optimizer,
-            self.average.as_ref(),
-        )
+        Snapshot::take(&self.at, self.model, &self.optimizer, self.average.as_ref())
     }
 
     fn moment(&self, loss: f64) -> Moment<'_> {
@@ -399,78 +414,10 @@ impl<'a, M: Layer> Training<'a, M> {
             epochs: self.trainer.epochs,
             batches: self.loader.batches(),
             loss,
-            metrics: &self.trainer.metrics,
-            optimizer: &*self.optimizer,
+            measures: &self.measures,
+            optimizer: &self.optimizer,
             average: self.average.as_ref(),
             model: self.model,
         }
-    }
-}
-
-fn samples(batch: &Batch) -> usize {
-    batch.x.shape().first().copied().unwrap_or(1)
-}
-
-/// Seconds of an epoch, those before a resumption counted in.
-struct Clock {
-    start: Instant,
-    before: f64,
-}
-
-impl Clock {
-    fn start(before: f64) -> Self {
-        Self {
-            start: Instant::now(),
-            before,
-        }
-    }
-    fn seconds(&self) -> f64 {
-        self.before
-            + self
-                .start
-                .elapsed()
-                .max(Duration::from_nanos(1))
-                .as_secs_f64()
-    }
-}
-
-/// All callbacks, told in order.
-struct Callbacks<'a>(std::sync::MutexGuard<'a, Vec<Box<dyn Callback>>>);
-
-impl Callbacks<'_> {
-    fn start(&mut self, at: &Position) -> Result<()> {
-        self.0
-            .iter_mut()
-            .try_for_each(|callback| callback.start(&at.history))
-    }
-    fn step(&mut self, moment: &Moment<'_>) -> Result<()> {
-        self.0
-            .iter_mut()
-            .try_for_each(|callback| callback.step(moment))
-    }
-    fn notice(&mut self, text: &str) -> Result<()> {
-        self.0
-            .iter_mut()
-            .try_for_each(|callback| callback.notice(text))
-    }
-    fn interrupted(&mut self, moment: &Moment<'_>) -> Result<()> {
-        self.0
-            .iter_mut()
-            .try_for_each(|callback| callback.interrupted(moment))
-    }
-    fn end(&mut self, history: &History) -> Result<()> {
-        self.0
-            .iter_mut()
-            .try_for_each(|callback| callback.end(history))
-    }
-    /// The reason to stop, if a callback has one. All are told of the epoch, whatever one of them says.
-    fn epoch(&mut self, moment: &Moment<'_>) -> Result<Option<String>> {
-        let mut stop = None;
-        for callback in self.0.iter_mut() {
-            if let Control::Stop(reason) = callback.epoch(moment)? {
-                stop.get_or_insert(reason);
-            }
-        }
-        Ok(stop)
     }
 }

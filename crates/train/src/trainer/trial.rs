@@ -3,26 +3,28 @@
 use super::Trainer;
 use super::run::Training;
 use crate::forecast::{Forecast, median};
+use crate::objective::Objective;
 use crate::search::LrSearch;
 use crate::totals::Totals;
 use eras_data::Dataset;
-use eras_nn::Layer;
+use eras_nn::{Layer, Mode, Module};
 use eras_tensor::{Result, no_grad};
 use std::ops::RangeInclusive;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Trainer {
     /// Ten steps and ten batches of validation, after two of each that count for nothing; the model stays as it was.
-    pub(super) fn probe(
+    pub(super) fn probe<M: Module>(
         &self,
-        model: &mut impl Layer,
+        objective: &impl Objective<M>,
+        model: &mut M,
         train: &dyn Dataset,
-        valid: &dyn Dataset,
+        valid: Option<&dyn Dataset>,
     ) -> Result<Forecast> {
         const COUNTED: usize = 10;
         const WARM_UP: usize = 2;
         let before = model.state();
-        let mut training = Training::begin(self, model, train, None)?;
+        let mut training = Training::begin(self, objective, model, train, None)?;
         let mut times = Vec::new();
         while times.len() < WARM_UP + COUNTED {
             let start = Instant::now();
@@ -38,23 +40,28 @@ impl Trainer {
         model.load_state(&before)?;
         let step = median(times.split_off(WARM_UP.min(times.len() - 1)));
 
+        let forecast = |validation| Forecast {
+            epochs: self.epochs,
+            steps,
+            step,
+            validation,
+        };
+        let Some(valid) = valid else {
+            return Ok(forecast(Duration::ZERO));
+        };
         let mut loader = self.loader(valid)?;
-        let (mut times, mut totals) = (Vec::new(), Totals::new(self.metrics.len()));
+        let (mut times, mut totals) = (Vec::new(), Totals::default());
         while times.len() < WARM_UP + COUNTED {
             let start = Instant::now();
             let Some(batch) = loader.next_batch()? else {
                 break;
             };
-            no_grad(|| self.evaluate_batch(model, &batch, &mut totals));
+            let mode = Mode::eval_of(self.seed, times.len() as u64);
+            no_grad(|| self.measure_batch(objective, model, &batch, &mode, &mut totals));
             times.push(start.elapsed());
         }
         let batch = median(times.split_off(WARM_UP.min(times.len() - 1)));
-        Ok(Forecast {
-            epochs: self.epochs,
-            steps,
-            step,
-            validation: batch * loader.batches() as u32,
-        })
+        Ok(forecast(batch * loader.batches() as u32))
     }
 
     /// Tries learning rates from the least to the largest, each `steps`-th of the way (in equal ratios) for one step
@@ -85,7 +92,8 @@ impl Trainer {
             "find_lr: found {steps} steps, wanted at least 10"
         );
         let before = model.state();
-        let mut training = Training::begin(self, model, train, None)?;
+        let objective = self.supervised();
+        let mut training = Training::begin(self, &objective, model, train, None)?;
         let mut search = LrSearch::default();
         while search.rates.len() < steps && !search.is_over() {
             let Some(batches) = training.next_batches()? else {
