@@ -243,18 +243,9 @@ impl<T: Float> Task<'_, T> {
         let plain = self.source.is_plain();
         // A stretch may begin and end within a channel.
         let channels = |k0: usize, k: usize| k0 / taps..(k0 + k).div_ceil(taps);
-        let most = self
-            .stretches
-            .all()
-            .map(|(k0, k)| channels(k0, k).len())
-            .max()
-            .unwrap_or(0);
-
         let panels = n.div_ceil(K::COLS);
         let mut columns = Buffer::take::<T>(&COLUMNS, panels * K::COLS * self.stretches.each);
         let columns = columns.start::<T>();
-        let room = self.source.layout(part, most);
-        let mut field = Buffer::take::<T>(&FIELD, if plain { 0 } else { part.images * room.image });
         let result = Target::new(job, self.group, part);
         let rows = self.rows.tile(tiles.start).0
             ..self.rows.tile(tiles.end - 1).0 + self.rows.tile(tiles.end - 1).1;
@@ -289,19 +280,10 @@ impl<T: Float> Task<'_, T> {
             if k > 0 {
                 let channels = channels(k0, k);
                 let layout = self.source.layout(part, channels.len());
-                let from: *const T = if plain {
-                    let channel =
-                        part.image * self.source.channels + self.group * job.depth + channels.start;
-                    job.source[channel * layout.channel..].as_ptr()
-                } else {
-                    let len = part.images * layout.image;
-                    let at = field.start::<T>();
-                    // SAFETY: the buffer has room for the most channels of a stretch; any bits are a number.
-                    let field = unsafe { std::slice::from_raw_parts_mut(at, len) };
-                    let channel = self.group * job.depth + channels.start;
-                    self.source.copy(field, part, channel, channels.len());
-                    at
-                };
+                let channel = self.group * job.depth + channels.start;
+                let field = self
+                    .source
+                    .read(&FIELD, part, &layout, channel, channels.len());
                 let offsets = self.source.taps(part, &layout);
                 let first = channels.start * taps;
                 steps.clear();
@@ -318,7 +300,12 @@ impl<T: Float> Task<'_, T> {
                     let lanes = places.part(j, K::COLS.min(n - j));
                     // SAFETY: the buffer has room for all panels; places and steps lie within the field.
                     unsafe {
-                        K::gather(columns.add(j * k), from, &lanes, &Places::anywhere(&steps))
+                        K::gather(
+                            columns.add(j * k),
+                            field.from,
+                            &lanes,
+                            &Places::anywhere(&steps),
+                        )
                     };
                 }
             }

@@ -2,7 +2,8 @@
 
 use super::axis::{Axis, Part, Planes};
 use crate::Float;
-use crate::matmul::tile::Runs;
+use crate::matmul::tile::{Buffer, Home, Runs};
+use crate::simd::vectorize;
 
 /// The source of a correlation, and how it is read.
 #[derive(Debug)]
@@ -104,8 +105,44 @@ impl<'a, T: Float> Source<'a, T> {
         Runs::new(at)
     }
 
-    /// Copies the channels from `channel` on of a box to `to`.
-    pub(super) fn copy(&self, to: &mut [T], part: &Part, channel: usize, channels: usize) {
+    /// The channels from `channel` on of a box, copied to the memory of this thread at `home`, or as they lie.
+    pub(super) fn read(
+        &self,
+        home: &'static Home,
+        part: &Part,
+        layout: &Layout,
+        channel: usize,
+        channels: usize,
+    ) -> Field<T> {
+        if self.is_plain() {
+            let first = (part.image * self.channels + channel) * layout.channel;
+            return Field {
+                from: self.data[first..].as_ptr(),
+                _copy: None,
+            };
+        }
+        let len = part.images * layout.image + LANES;
+        let mut copy = Buffer::take::<T>(home, len);
+        let from = copy.start::<T>();
+        // SAFETY: the buffer has just been taken for as much; any bits are a number.
+        let to = unsafe { std::slice::from_raw_parts_mut(from, len) };
+        self.copy(to, part, channel, channels);
+        Field {
+            from,
+            _copy: Some(copy),
+        }
+    }
+
+    /// Copies the channels from `channel` on of a box to `to`, which has room for [`LANES`] elements more.
+    fn copy(&self, to: &mut [T], part: &Part, channel: usize, channels: usize) {
+        vectorize(
+            #[inline(always)]
+            || self.copy_inline(to, part, channel, channels),
+        );
+    }
+
+    #[inline(always)]
+    fn copy_inline(&self, to: &mut [T], part: &Part, channel: usize, channels: usize) {
         let len = self.lengths(part);
         let lines: Vec<Line> = self.planes[2]
             .first
@@ -115,28 +152,45 @@ impl<'a, T: Float> Source<'a, T> {
         let (from, rows) = (self.from(), self.axes[1].from * self.axes[2].from);
         let inside = |d: usize, first: isize, i: usize| {
             let at = (part.first[d] + i) * self.axes[d].step;
-            usize::try_from(at as isize + first)
-                .ok()
-                .filter(|at| *at < self.axes[d].from)
+            let at = usize::try_from(at as isize + first).ok();
+            at.filter(|at| *at < self.axes[d].from)
         };
-        let mut to = to;
+        // Where in a channel the first and the last element is that is read.
+        let edge = |d: usize, i: usize, ends: fn(isize, isize) -> isize| {
+            let firsts = self.planes[d]
+                .first
+                .iter()
+                .copied()
+                .reduce(ends)
+                .unwrap_or(0);
+            let at = ((part.first[d] + i) * self.axes[d].step) as isize + firsts;
+            at.clamp(0, self.axes[d].from as isize) as usize
+        };
+        let start = edge(0, 0, isize::min) * rows + edge(1, 0, isize::min) * self.axes[2].from;
+        let end = edge(0, len[0] - 1, isize::max) * rows
+            + edge(1, len[1], isize::max) * self.axes[2].from;
+        let lines_read = start..end.min(from);
+        let mut next = 0;
         for image in part.image..part.image + part.images {
             for channel in channel..channel + channels {
-                let source = &self.data[(image * self.channels + channel) * from..][..from];
+                let source = (image * self.channels + channel) * from;
+                for at in lines_read.clone().step_by(LINE / size_of::<T>()) {
+                    prefetch(&self.data, source + AHEAD * from + at);
+                }
                 for first0 in &self.planes[0].first {
                     for first1 in &self.planes[1].first {
                         for line in &lines {
                             for i in 0..len[0] {
                                 let plane = inside(0, *first0, i);
                                 for j in 0..len[1] {
-                                    let (row, rest) = to.split_at_mut(len[2]);
-                                    to = rest;
+                                    let row = &mut to[next..];
+                                    next += len[2];
                                     match plane.zip(inside(1, *first1, j)) {
                                         Some((z, y)) => {
-                                            let at = z * rows + y * self.axes[2].from;
-                                            line.copy(row, &source[at..at + self.axes[2].from]);
+                                            let at = source + z * rows + y * self.axes[2].from;
+                                            line.copy(row, &self.data[at..]);
                                         }
-                                        None => row.fill(T::ZERO),
+                                        None => zeros(row, len[2]),
                                     }
                                 }
                             }
@@ -145,6 +199,41 @@ impl<'a, T: Float> Source<'a, T> {
                 }
             }
         }
+    }
+}
+
+/// What a task reads.
+pub(super) struct Field<T> {
+    pub(super) from: *const T,
+    _copy: Option<Buffer>,
+}
+
+/// Elements that are copied at once: what is written behind the end of a line is written again by the next one.
+const LANES: usize = 16;
+
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
+/// How many channels before its use a channel is fetched: a task meets it for the first time.
+const AHEAD: usize = 2;
+
+/// Fetches an element, if it is there.
+#[inline(always)]
+fn prefetch<T>(data: &[T], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if let Some(x) = data.get(at) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every x86-64 processor has it, and the element is there.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(x).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (data, at);
+}
+
+/// At least the first `n` elements become 0.
+#[inline(always)]
+fn zeros<T: Float>(to: &mut [T], n: usize) {
+    for i in (0..n).step_by(LANES) {
+        to[i..i + LANES].fill(T::ZERO);
     }
 }
 
@@ -161,6 +250,7 @@ pub(super) struct Layout {
 
 /// How a line is copied: zeros, elements, zeros.
 struct Line {
+    len: usize,
     /// The first element of the copy that is inside of the source, and behind the last.
     start: usize,
     end: usize,
@@ -180,6 +270,7 @@ impl Line {
         };
         let (start, end) = (before(0), before(from));
         Self {
+            len,
             start: start as usize,
             end: end.max(start) as usize,
             at: (zero + start * step).clamp(0, from) as usize,
@@ -187,18 +278,32 @@ impl Line {
         }
     }
 
-    #[inline]
-    fn copy<T: Float>(&self, row: &mut [T], source: &[T]) {
-        row[..self.start].fill(T::ZERO);
-        row[self.end..].fill(T::ZERO);
-        let row = &mut row[self.start..self.end];
-        if self.step == 1 {
-            row.copy_from_slice(&source[self.at..self.at + row.len()]);
-        } else if !row.is_empty() {
-            let source = source[self.at..].iter().step_by(self.step);
-            row.iter_mut()
-                .zip(source)
-                .for_each(|(to, from)| *to = *from);
+    /// Copies to the beginning of `to` from a line at the beginning of `source`.
+    #[inline(always)]
+    fn copy<T: Float>(&self, to: &mut [T], source: &[T]) {
+        zeros(to, self.start);
+        let mut i = self.start;
+        while i < self.end {
+            let from = &source[self.at + (i - self.start) * self.step..];
+            let to = &mut to[i..i + LANES];
+            match self.step {
+                1 if from.len() >= LANES => to.copy_from_slice(&from[..LANES]),
+                2 if from.len() >= 2 * LANES => {
+                    // By way of arrays, whose elements the compiler keeps in registers.
+                    let (mut all, mut even) = ([T::ZERO; 2 * LANES], [T::ZERO; LANES]);
+                    all.copy_from_slice(&from[..2 * LANES]);
+                    for l in 0..LANES {
+                        even[l] = all[2 * l];
+                    }
+                    to.copy_from_slice(&even);
+                }
+                step => {
+                    let from = from.iter().step_by(step).take(self.end - i);
+                    to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+                }
+            }
+            i += LANES;
         }
+        zeros(&mut to[self.end..], self.len - self.end);
     }
 }

@@ -162,7 +162,7 @@ impl<T: Float> Job<'_, T> {
         columns: Range<usize>,
         boxes: Range<usize>,
     ) {
-        let [field, packed, _] = homes();
+        let [home, packed, _] = homes();
         let channels = columns.start / self.taps..columns.end.div_ceil(self.taps);
         let (tiles, panels) = (
             Tiles::new(rows.len(), K::ROWS),
@@ -177,7 +177,6 @@ impl<T: Float> Job<'_, T> {
         let a = a.start::<T>();
         let mut b = Buffer::take::<T>(packed, panels * K::COLS * most);
         let b = b.start::<T>();
-        let plain = self.source.is_plain();
         let start = boxes.start;
         for i in boxes {
             let part = self.cut.part(i);
@@ -186,19 +185,9 @@ impl<T: Float> Job<'_, T> {
             unsafe { self.pack_rows::<K>(a, group, &rows, tiles, &part) };
             let layout = self.source.layout(&part, channels.len());
             let first = group * self.shape.c_in + channels.start;
-            let mut copy =
-                Buffer::take::<T>(field, if plain { 0 } else { part.images * layout.image });
-            let from: *const T = if plain {
-                self.source.data[(part.image * self.source.channels + first) * layout.channel..]
-                    .as_ptr()
-            } else {
-                let at = copy.start::<T>();
-                // SAFETY: the buffer has just been taken for as much; any bits are a number.
-                let field =
-                    unsafe { std::slice::from_raw_parts_mut(at, part.images * layout.image) };
-                self.source.copy(field, &part, first, channels.len());
-                at
-            };
+            let field = self
+                .source
+                .read(home, &part, &layout, first, channels.len());
             let taps = self.source.taps(&part, &layout);
             let steps = self.source.places(&part, &layout);
             let skipped = channels.start * self.taps;
@@ -208,7 +197,14 @@ impl<T: Float> Job<'_, T> {
             for (j, lanes) in lanes.chunks(K::COLS).enumerate() {
                 let to = b.wrapping_add(j * K::COLS * depth);
                 // SAFETY: the buffer has room for all panels; lanes and steps lie within the field.
-                unsafe { K::gather(to, from, &Places::anywhere(lanes), &steps.part(0, depth)) };
+                unsafe {
+                    K::gather(
+                        to,
+                        field.from,
+                        &Places::anywhere(lanes),
+                        &steps.part(0, depth),
+                    )
+                };
             }
             for t in 0..tiles.count {
                 let (row, r) = tiles.tile(t);

@@ -210,13 +210,8 @@ impl<T: Float> Task<'_, T> {
         let n = part.images * part.places();
         let [field, columns, sums] = homes();
         let layout = self.source.layout(part, job.depth);
-        let len = part.images * layout.image;
-        let mut field = Buffer::take::<T>(field, len);
-        let from = field.start::<T>();
-        // SAFETY: the buffer has just been taken for as much; any bits are a number.
-        let copy = unsafe { std::slice::from_raw_parts_mut(from, len) };
-        self.source
-            .copy(copy, part, self.group * job.depth, job.depth);
+        let channel = self.group * job.depth;
+        let field = self.source.read(field, part, &layout, channel, job.depth);
         let taps = self.source.taps(part, &layout);
         let places = self.source.places(part, &layout);
 
@@ -245,7 +240,7 @@ impl<T: Float> Task<'_, T> {
                 unsafe {
                     K::gather(
                         raw,
-                        from.add(c0 * layout.channel),
+                        field.from.add(c0 * layout.channel),
                         &lanes,
                         &Places::anywhere(&steps),
                     );
@@ -341,16 +336,42 @@ impl<T: Float> Task<'_, T> {
                         let to = self.to.at.wrapping_add(channel + at);
                         // SAFETY: these places of the result are this task's own.
                         unsafe {
-                            to.copy_from_nonoverlapping(y[0][2 * tile..].as_ptr(), columns);
+                            copy_short(to, y[0][2 * tile..].as_ptr(), columns);
                             if second {
-                                to.add(to_breadth)
-                                    .copy_from_nonoverlapping(y[1][2 * tile..].as_ptr(), columns);
+                                copy_short(to.add(to_breadth), y[1][2 * tile..].as_ptr(), columns);
                             }
                         }
                     }
                 }
             },
         );
+    }
+}
+
+/// Copies `n` elements, without the call that a copy of a length known only now would be.
+#[inline(always)]
+unsafe fn copy_short<T: Float>(to: *mut T, from: *const T, n: usize) {
+    /// Blocks of `N`, the last one over a part of the one before.
+    #[inline(always)]
+    unsafe fn blocks<const N: usize, T: Float>(to: *mut T, from: *const T, n: usize) {
+        let mut i = 0;
+        loop {
+            // SAFETY: the caller's elements, of which there are at least `N`.
+            unsafe { *to.add(i).cast::<[T; N]>() = *from.add(i).cast::<[T; N]>() };
+            if i + N >= n {
+                return;
+            }
+            i = (i + N).min(n - N);
+        }
+    }
+    // SAFETY: handed on.
+    unsafe {
+        match n {
+            16.. => blocks::<16, T>(to, from, n),
+            8.. => blocks::<8, T>(to, from, n),
+            4.. => blocks::<4, T>(to, from, n),
+            _ => (0..n).for_each(|i| *to.add(i) = *from.add(i)),
+        }
     }
 }
 

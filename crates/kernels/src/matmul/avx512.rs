@@ -456,6 +456,12 @@ unsafe fn gather_steps(to: *mut f32, from: *const f32, lanes: &[usize], steps: &
                     }
                     [a] => transpose_runs::<1, false>(to, from, lanes, &[*a], at.len()),
                     [a, b] => transpose_runs::<2, false>(to, from, lanes, &[*a, *b], at.len()),
+                    [a, b, c] => {
+                        transpose_runs::<3, false>(to, from, lanes, &[*a, *b, *c], at.len())
+                    }
+                    [a, b, c, d] => {
+                        transpose_runs::<4, false>(to, from, lanes, &[*a, *b, *c, *d], at.len())
+                    }
                     _ => {
                         let mut all = [Run::default(); 16];
                         all[..runs.len()].copy_from_slice(runs);
