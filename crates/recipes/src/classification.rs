@@ -9,10 +9,10 @@ use crate::recipe::{Card, Evaluation, Job, Outcome, Prediction, Prepared};
 use crate::run::{Fingerprints, Origin, Run};
 use crate::training;
 use eras_data::{Dataset, Images};
-use eras_nn::{Layer, Mode, Module, Summary, summary};
+use eras_nn::{Layer, Mode, Summary, summary};
 use eras_report::{Chart, Headline, Mistake, Picture, Report, Series, Table, format};
 use eras_tensor::{Dtype, Error, Result, Tensor, no_grad};
-use eras_train::{Confusion, Goal, History, LrSearch, Metric, Score, Snapshot, Trainer};
+use eras_train::{Confusion, Goal, History, LrSearch, Metric, Score, Trainer};
 use std::path::Path;
 
 /// A classifier to be trained or evaluated.
@@ -136,20 +136,12 @@ fn train<M: Layer>(mut task: Task<M>, mut job: Job<'_>) -> Result<Outcome> {
 
 /// Loss and metrics of the run's latest checkpoint on the test set.
 pub(crate) fn evaluate<M: Layer>(mut task: Task<M>, run: &Run) -> Result<Evaluation> {
-    load(&mut task.model, run)?;
+    training::load(&mut task.model, run)?;
     Ok(Evaluation {
         score: task.trainer.evaluate(&task.model, &task.test)?,
         data_sha256: task.test.fingerprint(),
         data: task.data,
     })
-}
-
-/// Puts the weights of the run's latest checkpoint into `model`.
-fn load(model: &mut dyn Module, run: &Run) -> Result<()> {
-    let (snapshot, _) = Snapshot::load_latest(&run.checkpoints())?;
-    model
-        .load_state(&snapshot.weights())
-        .map_err(|e| e.at(run.folder()))
 }
 
 /// What a classifier of small gray pictures (light on dark, as MNIST's) says of files.
@@ -159,7 +151,7 @@ pub(crate) fn predict_small_gray<M: Layer>(
     files: &[&Path],
     classes: &[&str],
 ) -> Result<Vec<Result<Prediction>>> {
-    load(model, run)?;
+    training::load(model, run)?;
     let one = |file: &&Path| {
         let pixels = crate::digit::read(file)?;
         let x = Tensor::from_slice(&pixels, [1, pixels.len()]);
