@@ -2,7 +2,8 @@
 
 use crate::args::Format;
 use crate::output;
-use eras_report::format::{count, percent, seconds, significant};
+use eras_recipes::Recipe;
+use eras_report::format::{count, seconds, significant};
 use eras_tensor::Result;
 use eras_train::{Callback, Control, Epoch, History, Moment, Score};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,6 +14,8 @@ use std::time::{Duration, Instant};
 /// on stdout too.
 pub(crate) struct Progress {
     format: Format,
+    /// Knows how its numbers are read.
+    recipe: &'static dyn Recipe,
     bar: Option<ProgressBar>,
     began: Instant,
     drawn: Instant,
@@ -23,10 +26,11 @@ pub(crate) struct Progress {
 const REFRESH: Duration = Duration::from_millis(100);
 
 impl Progress {
-    pub(crate) fn new(format: Format) -> Self {
+    pub(crate) fn new(format: Format, recipe: &'static dyn Recipe) -> Self {
         let now = Instant::now();
         Self {
             format,
+            recipe,
             bar: None,
             began: now,
             drawn: now,
@@ -48,15 +52,16 @@ impl Progress {
         }
         self.bar.as_ref()
     }
-}
 
-/// `loss 0.2312  accuracy 93.01%`
-fn numbers(score: &Score, prefix: &str) -> String {
-    let mut text = format!("{prefix}loss {}", significant(score.loss));
-    for (name, value) in &score.metrics {
-        text += &format!("  {prefix}{name} {}", percent(*value));
+    /// `loss 0.2312  accuracy 93.01%`
+    fn numbers(&self, score: &Score, prefix: &str) -> String {
+        let mut text = format!("{prefix}loss {}", significant(score.loss));
+        for (name, value) in &score.metrics {
+            let value = self.recipe.unit(name).text(*value);
+            text += &format!("  {prefix}{name} {value}");
+        }
+        text
     }
-    text
 }
 
 impl Callback for Progress {
@@ -78,7 +83,7 @@ impl Callback for Progress {
         let speed = moment.samples() as f64 / moment.seconds();
         let text = format!(
             "{}  {}/s  {} left",
-            numbers(&moment.so_far(), ""),
+            self.numbers(&moment.so_far(), ""),
             count(speed as u64),
             seconds(left)
         );
@@ -102,10 +107,10 @@ impl Callback for Progress {
             "epoch {:>2}/{}  {}",
             epoch.epoch,
             moment.epochs(),
-            numbers(&epoch.train, "")
+            self.numbers(&epoch.train, "")
         );
         if let Some(score) = &epoch.valid {
-            text += &format!("  {}", numbers(score, "val_"));
+            text += &format!("  {}", self.numbers(score, "val_"));
         }
         eprintln!(
             "{text}  {}/s  {}",

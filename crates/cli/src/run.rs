@@ -41,7 +41,7 @@ pub(crate) fn eval(args: &EvalArgs) -> Result<()> {
             let text = if name == "loss" {
                 format::significant(value)
             } else {
-                format::percent(value)
+                recipe.unit(name).text(value)
             };
             output::line(&format!("test {name:<10} {text}"));
         }

@@ -106,10 +106,11 @@ pub(crate) fn carry_out(
     format: Format,
     stop: Arc<AtomicBool>,
 ) -> Result<Outcome> {
+    let recipe = eras_recipes::find(&run.config().recipe)?;
     let outcome = prepared.train(Job {
         run,
         resume,
-        observers: vec![Box::new(Progress::new(format))],
+        observers: vec![Box::new(Progress::new(format, recipe))],
         stop,
         say: &|text| eprintln!("{text}"),
     })?;

@@ -10,12 +10,12 @@ use crate::recipe::{Card, Evaluation, Job, Outcome, Prediction, Prepared};
 use crate::run::{Config, Fingerprints, Origin, Run};
 use crate::training;
 use eras_data::{Dataset, Images, Skipped};
-use eras_nn::{Fitted, Layer, Mode, Module, Summary, summary};
+use eras_nn::{Fitted, Layer, Mode, Summary, summary};
 use eras_report::{
     Chart, Headline, Mistake, Picture, Report, Section, Series, Shown, Table, format,
 };
 use eras_tensor::{Dtype, Error, Result, Tensor, no_grad};
-use eras_train::{Confusion, Goal, History, LrSearch, Metric, Score, Snapshot, Trainer};
+use eras_train::{Confusion, Goal, History, LrSearch, Metric, Score, Trainer};
 use std::path::Path;
 
 /// A classifier to be trained or evaluated.
@@ -164,20 +164,12 @@ pub(crate) fn evaluate<M: Layer>(
     run: &Run,
     test: TestSet,
 ) -> Result<Evaluation> {
-    load(model, run)?;
+    training::load(model, run)?;
     Ok(Evaluation {
         score: trainer.evaluate(model, &test.images)?,
         data_sha256: test.images.fingerprint(),
         data: test.name,
     })
-}
-
-/// Puts the weights of the run's latest checkpoint into `model`.
-fn load(model: &mut dyn Module, run: &Run) -> Result<()> {
-    let (snapshot, _) = Snapshot::load_latest(&run.checkpoints())?;
-    model
-        .load_state(&snapshot.weights())
-        .map_err(|e| e.at(run.folder()))
 }
 
 /// What a run's model says of files, which `see` makes what the model sees of.
@@ -188,7 +180,7 @@ pub(crate) fn predict<M: Layer>(
     classes: &[String],
     see: impl Fn(&Path) -> Result<Tensor>,
 ) -> Result<Vec<Result<Prediction>>> {
-    load(model, run)?;
+    training::load(model, run)?;
     let one = |file: &&Path| {
         let x = see(file)?;
         let p = no_grad(|| model.apply(&x, &Mode::eval()).softmax(-1)).to_vec::<f32>();

@@ -54,6 +54,22 @@ pub(crate) fn pictures(x: &Tensor) -> Vec<Picture> {
         .collect()
 }
 
+/// Gray pictures `(N, 1, H, W)` of values from 0 to 1, edge to edge, row by row in `columns` columns.
+///
+/// # Panics
+/// If they do not fill the rows.
+pub(crate) fn sheet(x: &Tensor, columns: usize) -> Picture {
+    let &[all, 1, height, width] = x.shape() else {
+        panic!("sheet: {:?} must be (N, 1, H, W)", x.shape());
+    };
+    let rows = all / columns;
+    let x = x.reshape([rows, columns, height, width]);
+    let x = x
+        .permute([0, 2, 1, 3])
+        .reshape([1, 1, rows * height, columns * width]);
+    pictures(&x).remove(0)
+}
+
 /// The first numbers as gray: 0 in the middle, the largest in size at an end.
 pub(crate) fn signed(numbers: &[f32], [height, width]: [usize; 2]) -> Picture {
     let numbers = &numbers[..height * width];
@@ -81,6 +97,15 @@ mod tests {
         let mut points = picture.pixels().chunks_exact(3);
         let first = points.position(|p| p == [209, 89, 11]).unwrap();
         assert!(first % 112 < 20 && first / 112 > 90, "{first}");
+    }
+
+    #[test]
+    fn a_sheet_is_read_row_by_row() {
+        // Pictures of 1 x 2 pixels.
+        let x: Vec<f32> = (0..12).map(|i| i as f32 / 255.0).collect();
+        let sheet = sheet(&Tensor::from_slice(&x, [6, 1, 1, 2]), 3);
+        assert_eq!((sheet.width(), sheet.height()), (6, 2));
+        assert_eq!(sheet.pixels(), (0..12).collect::<Vec<u8>>());
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Recipes: model x data x trainer, each with its promised result; one file each, by era.
 
+// What `#[derive(Module)]` writes names `::eras::nn`: here that is the layers' crate.
+extern crate eras_nn as eras;
+
 pub mod check;
 mod classification;
 mod cost;
@@ -8,6 +11,7 @@ mod drawing;
 mod experiment;
 mod fine_tuning;
 mod machine;
+mod minimization;
 mod pictures;
 mod promise;
 mod recipe;
@@ -15,6 +19,7 @@ mod regularization;
 mod results;
 mod run;
 pub mod settings;
+mod small_gray;
 mod training;
 
 pub mod connectionism;
@@ -40,6 +45,11 @@ pub static ALL: &[&dyn Recipe] = &[
     &connectionism::RbmRecipe,
     &connectionism::BackpropRecipe,
     &deep_learning::MlpRecipe,
+    &deep_learning::AutoencoderRecipe,
+    &deep_learning::DenoisingAutoencoderRecipe,
+    &deep_learning::VaeRecipe,
+    &deep_learning::CvaeRecipe,
+    &deep_learning::VqVaeRecipe,
     &deep_learning::GanRecipe,
     &deep_learning::CganRecipe,
     &deep_learning::DcganRecipe,

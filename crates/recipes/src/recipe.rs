@@ -1,7 +1,7 @@
 //! What a recipe is: a model, its data and its training, with the result that is promised.
 
 use crate::cost::Estimate;
-use crate::promise::{Measured, Promise};
+use crate::promise::{Measured, Promise, Unit};
 use crate::run::{Config, Fingerprints, Run};
 use eras_nn::Fitted;
 use eras_report::{Animation, Picture};
@@ -141,6 +141,12 @@ pub trait Recipe: Sync {
 
     /// What holds for its default settings.
     fn promises(&self) -> Vec<Promise>;
+
+    /// How a number is read that training and evaluation report beside the loss: of a classifier, as a share.
+    fn unit(&self, number: &str) -> Unit {
+        let _ = number;
+        Unit::Share
+    }
 
     /// All settings with their defaults.
     fn defaults(&self) -> Table;

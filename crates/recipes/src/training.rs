@@ -3,6 +3,7 @@
 use crate::cost::{Meter, Spent};
 use crate::recipe::Job;
 use crate::run::Run;
+use eras_nn::Module;
 use eras_report::{Chart, Headline, Section, Series, format};
 use eras_tensor::{Error, Result};
 use eras_train::{Callback, Checkpoints, Goal, History, JsonLog, Snapshot};
@@ -52,6 +53,14 @@ pub(crate) fn begin(job: &mut Job<'_>, best: Option<Goal>, checkpoint_steps: u64
         snapshot: snapshot.transpose()?,
         meter,
     })
+}
+
+/// Puts the weights of the run's latest checkpoint into `model`.
+pub(crate) fn load(model: &mut dyn Module, run: &Run) -> Result<()> {
+    let (snapshot, _) = Snapshot::load_latest(&run.checkpoints())?;
+    model
+        .load_state(&snapshot.weights())
+        .map_err(|e| e.at(run.folder()))
 }
 
 /// An interruption says how to go on.

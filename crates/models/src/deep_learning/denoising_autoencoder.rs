@@ -17,12 +17,12 @@
 //! Axes: `B` pictures, `V` pixels, `H` hidden units.
 
 use eras_nn::{Init, Layer, Mode, Module, Param};
-use eras_tensor::{Reduction, Rng, Tensor};
+use eras_tensor::{Rng, Tensor};
 
 /// One hidden layer whose weights are used both ways: `(B, V)` to `(B, H)` and back.
 ///
 /// ```
-/// use eras::models::deep_learning::DenoisingAutoencoder;
+/// use eras::models::deep_learning::{DenoisingAutoencoder, spoil};
 /// use eras::prelude::*;
 ///
 /// let rng = &mut Rng::new(0);
@@ -30,7 +30,7 @@ use eras_tensor::{Reduction, Rng, Tensor};
 /// let x = Tensor::from([[1.0f32, 1.0, 1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]]);
 /// let mut adam = Adam::new(0.02);
 /// for _ in 0..300 {
-///     let loss = model.loss(&x, 0.4, rng);
+///     let loss = bce_with_logits(&model.clean(&spoil(&x, 0.4, rng)), &x);
 ///     adam.step(&mut model, &loss.backward());
 /// }
 /// // What goes with the first pixel is known.
@@ -79,17 +79,14 @@ impl DenoisingAutoencoder {
         y.matmul(&self.weight) + &*self.visible_bias
     }
 
-    /// How far `x (B, V)` is from what comes back after a `share` of it was put to 0: the cross entropy in nats, summed
-    /// over pixels, the mean over pictures.
+    /// The log-odds of each pixel of what `x (B, V)` was before it was spoiled: `(B, V)`.
     ///
     /// # Panics
     /// If the last axis of `x` is not `V`.
     #[must_use]
     #[track_caller]
-    pub fn loss(&self, x: &Tensor, share: f64, rng: &mut Rng) -> Tensor {
-        let back = self.decode(&self.encode(&spoil(x, share, rng)));
-        let all = x.shape().first().copied().unwrap_or(1).max(1);
-        back.bce_with_logits(x, Reduction::Sum) * (1.0 / all as f64)
+    pub fn clean(&self, x: &Tensor) -> Tensor {
+        self.decode(&self.encode(x))
     }
 }
 
@@ -97,7 +94,7 @@ impl DenoisingAutoencoder {
 impl Layer for DenoisingAutoencoder {
     #[track_caller]
     fn apply(&self, x: &Tensor, _: &Mode) -> Tensor {
-        self.decode(&self.encode(x)).sigmoid()
+        self.clean(x).sigmoid()
     }
 }
 
@@ -114,7 +111,7 @@ pub fn spoil(x: &Tensor, share: f64, rng: &mut Rng) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use eras_nn::{Adam, Optimizer};
+    use eras_nn::{Adam, Optimizer, bce_with_logits};
     use eras_tensor::Dtype;
 
     #[test]
@@ -134,7 +131,7 @@ mod tests {
         let rng = &mut Rng::new(1);
         let model = DenoisingAutoencoder::new(5, 3, rng);
         let x = Tensor::uniform([4, 5], 0.0, 1.0, rng);
-        let grads = model.loss(&x, 0.0, rng).backward();
+        let grads = (bce_with_logits(&model.clean(&x), &x) * 5.0).backward();
         // −∂/∂W of the cross entropy: (x − z) reaches W through the way back, and its way down through y (1 − y) x.
         let y = model.encode(&x).detach();
         let off = (model.apply(&x, &Mode::eval()).detach() - &x) * 0.25; // (B, V)
@@ -156,7 +153,7 @@ mod tests {
             let mut model = DenoisingAutoencoder::new(16, 32, rng);
             let mut adam = Adam::new(0.01);
             for _ in 0..600 {
-                let loss = model.loss(&x, share, rng);
+                let loss = bce_with_logits(&model.clean(&spoil(&x, share, rng)), &x);
                 adam.step(&mut model, &loss.backward());
             }
             // The second of each pair is hidden.

@@ -147,18 +147,20 @@ impl PixelCnn {
     #[must_use]
     pub fn sample(&self, n: usize, size: [usize; 2], rng: &mut Rng) -> Tensor {
         let [height, width] = size;
-        let mut codes = vec![0i64; n * height * width];
+        let mut codes = Tensor::zeros([n, height, width]).to_dtype(Dtype::I64);
         no_grad(|| {
             for place in 0..height * width {
-                // What is still to come is 0, which nobody sees.
-                let logits = self.forward(&Tensor::from_slice(&codes, [n, height, width]));
-                let here = logits.flatten(2, 3).select(2, place); // (n, K)
-                for (row, code) in draw(&here, rng).into_iter().enumerate() {
-                    codes[row * height * width + place] = code;
+                let (row, column) = (place / width, place % width);
+                // Rows below see nothing yet, and what is still to come in this one is 0, which nobody sees.
+                let logits = self.forward(&codes.narrow(1, 0, row + 1));
+                let drawn = draw(&logits.select(3, column).select(2, row), rng); // from (n, K)
+                let places = codes.as_mut_slice::<i64>().iter_mut();
+                for (code, drawn) in places.skip(place).step_by(height * width).zip(drawn) {
+                    *code = drawn;
                 }
             }
         });
-        Tensor::from_slice(&codes, [n, height, width])
+        codes
     }
 }
 

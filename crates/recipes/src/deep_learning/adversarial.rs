@@ -9,12 +9,13 @@ use crate::promise::{Measured, Unit};
 use crate::recipe::{Evaluation, Job, Outcome, Prepared, Recipe};
 use crate::run::{Fingerprints, Run};
 use crate::settings;
+use crate::small_gray;
 use crate::training::{self, Trained};
-use eras_data::{Color, Dataset, FashionMnist, Images, Mnist, Search};
+use eras_data::{Color, Dataset, Images};
 use eras_models::deep_learning::gan::{discriminator_loss, generator_loss};
 use eras_nn::{Adam, Mode, Module, Optimizer};
 use eras_report::{Picture, Section, Shown, format};
-use eras_tensor::{Dtype, Error, Result, Rng, Tensor, count, nearest, no_grad};
+use eras_tensor::{Dtype, Result, Rng, Tensor, count, no_grad};
 use eras_train::{Course, Learner, Parts, Score, Snapshot, Step};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -56,37 +57,12 @@ impl Common {
             (self.judged >= 10, "judged", "at least 10"),
         ];
         settings::want(&rules)?;
-        let sets = ["mnist", "fashion-mnist"];
-        if !sets.contains(&self.dataset.as_str()) {
-            let hint = nearest(&self.dataset, &sets);
-            return Err(Error::usage(format!(
-                "setting `dataset` is `{}`, which is not known here; {hint}",
-                self.dataset
-            )));
-        }
-        Ok(())
+        small_gray::check(&self.dataset)
     }
 
     /// Training and test set.
     pub(crate) fn data(&self, folder: Option<&Path>) -> Result<[Images; 2]> {
-        let search = Search::given(folder);
-        let [train, test] = if self.dataset == "fashion-mnist" {
-            FashionMnist::find(&search).map(|set| [set.train, set.test])
-        } else {
-            Mnist::find(&search).map(|set| [set.train, set.test])
-        }?;
-        if self.limit == 0 || self.limit >= train.len() {
-            return Ok([train, test]);
-        }
-        let kept: Vec<u8> = (0..self.limit)
-            .flat_map(|i| train.pixels(i))
-            .copied()
-            .collect();
-        let labels = train.labels()[..self.limit].to_vec();
-        Ok([
-            Images::new(kept, train.shape(), labels, train.classes())?,
-            test,
-        ])
+        small_gray::find(&self.dataset, self.limit, folder)
     }
 }
 
@@ -141,6 +117,14 @@ impl Players {
             ("generator", &mut self.generator),
         ];
         Parts { model, optimizers }
+    }
+}
+
+/// How the numbers are read that a game reports.
+pub(crate) fn unit(number: &str) -> Unit {
+    match number {
+        "generator_loss" | "frechet_distance" | "distance" | "penalty" => Unit::Plain,
+        _ => Unit::Share,
     }
 }
 
@@ -351,14 +335,7 @@ fn measured<C: Contest>(
         // Of those that were shown to it, how many it reads as what was asked for.
         let classes = judge.classes().len();
         let pictures = judged(contest, common, classes);
-        let mut right = 0;
-        for start in (0..common.judged).step_by(CHUNK) {
-            let part = pictures.narrow(0, start, CHUNK.min(common.judged - start));
-            let (seen, ..) = judge.read(&part);
-            let asked = (start..).map(|i| (i % classes) as i64);
-            right += seen.into_iter().zip(asked).filter(|(a, b)| a == b).count();
-        }
-        let share = right as f64 / common.judged as f64;
+        let share = judge.as_asked_for(&pictures, |i| (i % classes) as i64);
         all.insert(0, Measured::new("as_asked_for", share, Unit::Share));
     }
     all
@@ -446,11 +423,7 @@ pub(crate) fn evaluate<C: Contest>(mut game: Game<C>, run: &Run) -> Result<Evalu
 
 /// Puts the weights of the run's latest checkpoint into the players.
 pub(crate) fn load(contest: &mut impl Contest, run: &Run) -> Result<()> {
-    let (snapshot, _) = Snapshot::load_latest(&run.checkpoints())?;
-    let model = contest.parts().model;
-    model
-        .load_state(&snapshot.weights())
-        .map_err(|e| e.at(run.folder()))
+    training::load(contest.parts().model, run)
 }
 
 /// A grid of what the generator makes, also as a file.

@@ -64,6 +64,10 @@ impl Recipe for CganRecipe {
         ]
     }
 
+    fn unit(&self, number: &str) -> Unit {
+        adversarial::unit(number)
+    }
+
     fn defaults(&self) -> toml::Table {
         to_table(&Settings::default())
     }

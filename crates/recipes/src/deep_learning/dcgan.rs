@@ -65,6 +65,10 @@ impl Recipe for DcganRecipe {
         ]
     }
 
+    fn unit(&self, number: &str) -> Unit {
+        adversarial::unit(number)
+    }
+
     fn defaults(&self) -> toml::Table {
         to_table(&Settings::default())
     }

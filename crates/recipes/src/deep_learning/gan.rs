@@ -66,6 +66,10 @@ impl Recipe for GanRecipe {
         ]
     }
 
+    fn unit(&self, number: &str) -> Unit {
+        adversarial::unit(number)
+    }
+
     fn defaults(&self) -> toml::Table {
         to_table(&Settings::default())
     }

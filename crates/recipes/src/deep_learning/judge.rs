@@ -111,6 +111,20 @@ impl Judge {
         })
     }
 
+    /// The share of `pictures (N, 1, 28, 28)` that LeNet sees as the class that was asked for.
+    pub(crate) fn as_asked_for(&self, pictures: &Tensor, asked: impl Fn(usize) -> i64) -> f64 {
+        let count = pictures.shape()[0];
+        let mut right = 0;
+        for start in (0..count).step_by(CHUNK) {
+            let (seen, ..) = self.read(&pictures.narrow(0, start, CHUNK.min(count - start)));
+            right += (start..)
+                .zip(seen)
+                .filter(|&(i, class)| asked(i) == class)
+                .count();
+        }
+        right as f64 / count as f64
+    }
+
     /// What it says of the first `count` test pictures: as good as made ones could be.
     pub(crate) fn of_test(&self, test: &Images, count: usize) -> Result<Verdict> {
         let first: Vec<usize> = (0..count.min(test.len())).collect();

@@ -70,6 +70,10 @@ impl Recipe for WganGpRecipe {
         ]
     }
 
+    fn unit(&self, number: &str) -> Unit {
+        adversarial::unit(number)
+    }
+
     fn defaults(&self) -> toml::Table {
         to_table(&Settings::default())
     }

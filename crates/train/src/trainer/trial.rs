@@ -82,6 +82,37 @@ impl Trainer {
         rates: RangeInclusive<f64>,
         steps: usize,
     ) -> Result<LrSearch> {
+        self.search(&self.supervised(), model, train, rates, steps)
+    }
+
+    /// [`find_lr`](Self::find_lr) for [`minimize`](Self::minimize).
+    ///
+    /// # Errors
+    /// As [`find_lr`](Self::find_lr).
+    ///
+    /// # Panics
+    /// As [`find_lr`](Self::find_lr).
+    #[track_caller]
+    pub fn find_lr_of<M: Module>(
+        &self,
+        objective: &impl Objective<M>,
+        model: &mut M,
+        train: &dyn Dataset,
+        rates: RangeInclusive<f64>,
+        steps: usize,
+    ) -> Result<LrSearch> {
+        self.search(objective, model, train, rates, steps)
+    }
+
+    #[track_caller]
+    fn search<M: Module>(
+        &self,
+        objective: &impl Objective<M>,
+        model: &mut M,
+        train: &dyn Dataset,
+        rates: RangeInclusive<f64>,
+        steps: usize,
+    ) -> Result<LrSearch> {
         let (least, largest) = rates.into_inner();
         assert!(
             least > 0.0 && largest > least && largest.is_finite(),
@@ -92,8 +123,7 @@ impl Trainer {
             "find_lr: found {steps} steps, wanted at least 10"
         );
         let before = model.state();
-        let objective = self.supervised();
-        let mut training = Training::begin(self, &objective, model, train, None)?;
+        let mut training = Training::begin(self, objective, model, train, None)?;
         let mut search = LrSearch::default();
         while search.rates.len() < steps && !search.is_over() {
             let Some(batches) = training.next_batches()? else {
