@@ -40,6 +40,7 @@ pub static ALL: &[&dyn Recipe] = &[
     &deep_learning::CganRecipe,
     &deep_learning::DcganRecipe,
     &deep_learning::WganGpRecipe,
+    &deep_learning::VideoGanRecipe,
     &deep_learning::UNetRecipe,
 ];
 
@@ -48,7 +49,10 @@ pub static ALL: &[&dyn Recipe] = &[
 /// # Errors
 /// If there is none; the nearest names are told.
 pub fn find(name: &str) -> eras_tensor::Result<&'static dyn Recipe> {
-    let found = ALL.iter().copied().find(|recipe| recipe.card().name == name);
+    let found = ALL
+        .iter()
+        .copied()
+        .find(|recipe| recipe.card().name == name);
     found.ok_or_else(|| {
         let names: Vec<&str> = ALL.iter().map(|recipe| recipe.card().name).collect();
         let hint = eras_tensor::nearest(name, &names);

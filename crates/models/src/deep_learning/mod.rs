@@ -7,6 +7,7 @@ pub mod gan;
 mod lenet;
 mod mlp;
 mod unet;
+pub mod video_gan;
 pub mod wgan_gp;
 
 pub use frechet::Gaussian;

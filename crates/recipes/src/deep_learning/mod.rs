@@ -7,6 +7,7 @@ mod gan;
 mod judge;
 mod mlp;
 mod unet;
+mod video_gan;
 mod wgan_gp;
 
 pub use cgan::CganRecipe;
@@ -14,4 +15,5 @@ pub use dcgan::DcganRecipe;
 pub use gan::GanRecipe;
 pub use mlp::MlpRecipe;
 pub use unet::UNetRecipe;
+pub use video_gan::VideoGanRecipe;
 pub use wgan_gp::WganGpRecipe;
