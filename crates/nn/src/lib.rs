@@ -38,6 +38,6 @@ pub use optim::{Nadam, Optimizer, Radam, RmsProp, Rprop, Sgd};
 pub use optim::{clip_by_global_norm, clip_by_value, global_norm};
 pub use param::{Buffer, Param};
 pub use schedule::{Anneal, Fading, Schedule};
-pub use state::Buffers;
+pub use state::{Buffers, Fitted};
 pub use summary::{Row, StepCost, Summary, summary};
 pub use watch::first_non_finite;

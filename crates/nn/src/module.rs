@@ -1,6 +1,6 @@
 //! What all models have in common: named parameters and buffers.
 
-use crate::{Buffer, Param};
+use crate::{Buffer, Fitted, Param};
 use eras_tensor::{Dtype, Result, Tensor};
 
 /// The name of what is being visited, as `blocks.0.attn.weight`, kept in one string.
@@ -145,6 +145,29 @@ pub trait Module {
     /// was then.
     fn load_state(&mut self, state: &[(String, Tensor)]) -> Result<()> {
         crate::state::load(self, state)
+    }
+
+    /// Puts those saved parameters and buffers in the place of its own that have their names, types and shapes, and tells
+    /// what it took and what not: how a model begins with the weights of one that has another head.
+    ///
+    /// ```
+    /// use eras::prelude::*;
+    ///
+    /// let net = |out| {
+    ///     let rng = &mut Rng::new(0);
+    ///     Sequential::new().add(Dense::new(4, 8, rng).relu()).add(Dense::new(8, out, rng))
+    /// };
+    /// let (ten, mut three) = (net(10), net(3));
+    /// let fitted = three.load_fitting(&ten.state())?;
+    /// assert_eq!(fitted.taken, ["0.weight", "0.bias"]);
+    /// assert_eq!(fitted.kept[1], "`1.bias` is [10] there, but the model wants [3]");
+    /// # Ok::<(), eras::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If nothing fits but vectors, which may by accident ([`is_model_mismatch`](eras_tensor::Error::is_model_mismatch)).
+    fn load_fitting(&mut self, state: &[(String, Tensor)]) -> Result<Fitted> {
+        crate::state::load_fitting(self, state)
     }
 
     /// Freezes the parameters whose name matches `pattern`, where `*` stands for anything; returns how many.

@@ -6,7 +6,9 @@ mod cost;
 mod digit;
 mod drawing;
 mod experiment;
+mod fine_tuning;
 mod machine;
+mod pictures;
 mod promise;
 mod recipe;
 mod regularization;
@@ -22,7 +24,9 @@ pub mod perceptron;
 
 pub use cost::Estimate;
 pub use promise::{Bound, Measured, Promise, Unit};
-pub use recipe::{Card, Era, Evaluation, Job, Outcome, Prediction, Prepared, Recipe};
+pub use recipe::{
+    Card, Draw, Era, Evaluation, Job, Outcome, Prediction, Prepared, Recipe, SampleRequest, Sampled,
+};
 pub use results::{Results, Row};
 pub use run::{Config, Fingerprints, Origin, Run};
 

@@ -16,7 +16,7 @@ use eras_tensor::{Dtype, Tensor};
 /// The normal distribution with the mean and the covariance of a set of points.
 ///
 /// ```
-/// use eras::models::deep_learning::Gaussian;
+/// use eras::models::deep_learning::frechet::Gaussian;
 /// use eras::prelude::*;
 ///
 /// let x = Tensor::randn([500, 3], &mut Rng::new(0));

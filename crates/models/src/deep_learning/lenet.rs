@@ -15,6 +15,7 @@
 //!
 //! Axes: `B` batch.
 
+use crate::FeatureMaps;
 use eras_nn::{Conv2d, Dense, Init, Layer, Mode, Module};
 use eras_tensor::{Rng, Tensor};
 
@@ -66,13 +67,23 @@ impl LeNet {
     #[must_use]
     #[track_caller]
     pub fn features(&self, x: &Tensor) -> Tensor {
-        let &[batch, 1, 28, 28] = x.shape() else {
+        self.behind(&self.maps(x))
+    }
+
+    /// What C3 makes of `x (B, 1, 28, 28)`: `(B, 16, 10, 10)`.
+    #[track_caller]
+    fn maps(&self, x: &Tensor) -> Tensor {
+        let &[_, 1, 28, 28] = x.shape() else {
             panic!("LeNet: x {:?} must be (B, 1, 28, 28)", x.shape());
         };
         let s2 = largest_of_four(&self.c1.forward(x)); // (B, 6, 14, 14)
-        let s4 = largest_of_four(&self.c3.forward(&s2)); // (B, 16, 5, 5)
-        self.f6
-            .forward(&self.c5.forward(&s4.reshape([batch, 16 * 5 * 5])))
+        self.c3.forward(&s2)
+    }
+
+    /// What F6 makes of C3's maps.
+    fn behind(&self, maps: &Tensor) -> Tensor {
+        let s4 = largest_of_four(maps); // (B, 16, 5, 5)
+        self.f6.forward(&self.c5.forward(&s4.flatten(1, -1)))
     }
 
     /// `x (B, 1, 28, 28)` to logits `(B, classes)`.
@@ -109,6 +120,17 @@ impl Layer for LeNet {
     #[track_caller]
     fn apply(&self, x: &Tensor, _mode: &Mode) -> Tensor {
         self.forward(x)
+    }
+}
+
+impl FeatureMaps for LeNet {
+    #[track_caller]
+    fn feature_maps(&self, x: &Tensor, _mode: &Mode) -> Tensor {
+        self.maps(x)
+    }
+
+    fn head(&self, maps: &Tensor, _mode: &Mode) -> Tensor {
+        self.output.forward(&self.behind(maps))
     }
 }
 

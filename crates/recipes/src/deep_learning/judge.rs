@@ -1,7 +1,8 @@
 //! How good made pictures are, by numbers: a LeNet-5 that has learned to read the real ones looks at them.
 
 use eras_data::{Dataset, Images};
-use eras_models::deep_learning::{Gaussian, LeNet};
+use eras_models::deep_learning::LeNet;
+use eras_models::deep_learning::frechet::Gaussian;
 use eras_nn::{Adam, cross_entropy};
 use eras_report::{Section, Table, format};
 use eras_tensor::{Dtype, Result, Rng, Tensor, no_grad};

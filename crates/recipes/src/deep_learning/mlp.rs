@@ -4,15 +4,17 @@
 //! The test set is validated on after each epoch, as in that example; nothing is chosen by it.
 
 use crate::classification::{self, Task};
+use crate::fine_tuning::FineTuning;
+use crate::pictures::{self, Answers, FolderSettings, Sets};
 use crate::promise::{Bound, Promise, Unit};
 use crate::recipe::{Card, Era, Evaluation, Prediction, Prepared, Recipe};
 use crate::regularization::Regularization;
 use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
-use eras_data::{Dataset, FashionMnist, Images, Mnist, Search};
+use eras_data::Dataset;
 use eras_models::deep_learning::Mlp;
 use eras_nn::Adadelta;
-use eras_tensor::{Error, Result, Rng, nearest};
+use eras_tensor::{Result, Rng, Tensor};
 use eras_train::{Accuracy, Trainer};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -41,12 +43,16 @@ struct Settings {
     eps: f64,
     #[serde(flatten)]
     regularization: Regularization,
+    #[serde(flatten)]
+    fine_tuning: FineTuning,
     /// What matrix products multiply in: `f32` or `bf16`.
     precision: String,
     /// A checkpoint is saved after so many steps, beside the one after each epoch; 0 for none.
     checkpoint_steps: u64,
-    /// `mnist` or `fashion-mnist`.
+    /// `mnist`, `fashion-mnist`, `cifar10`, or `folder`: that of --data, one folder a class.
     dataset: String,
+    #[serde(flatten)]
+    folder: FolderSettings,
 }
 
 impl Default for Settings {
@@ -61,12 +67,17 @@ impl Default for Settings {
             rho: 0.95,
             eps: 1e-7,
             regularization: Regularization::default(),
+            fine_tuning: FineTuning::default(),
             precision: "f32".into(),
             checkpoint_steps: 0,
             dataset: "mnist".into(),
+            folder: FolderSettings::default(),
         }
     }
 }
+
+/// The sets that the recipe knows by name.
+const SETS: [&str; 3] = ["mnist", "fashion-mnist", "cifar10"];
 
 impl Settings {
     fn check(&self) -> Result<()> {
@@ -101,15 +112,8 @@ impl Settings {
         settings::want(&rules)?;
         self.regularization.check()?;
         classification::precision(&self.precision)?;
-        let sets = ["mnist", "fashion-mnist"];
-        if !sets.contains(&self.dataset.as_str()) {
-            let hint = nearest(&self.dataset, &sets);
-            return Err(Error::usage(format!(
-                "setting `dataset` is `{}`, which is not known here; {hint}",
-                self.dataset
-            )));
-        }
-        Ok(())
+        self.folder.check()?;
+        pictures::check_dataset(&self.dataset, &SETS)
     }
 
     fn model(&self, inputs: usize, classes: usize) -> Mlp {
@@ -122,14 +126,19 @@ impl Settings {
         )
     }
 
-    /// For pictures of this shape and so many classes.
-    fn trainer(&self, shape: [usize; 3], classes: usize) -> Result<Trainer> {
+    /// For pictures of this shape, of classes that count so much.
+    fn trainer(
+        &self,
+        shape: [usize; 3],
+        classes: usize,
+        weights: Option<&[f64]>,
+    ) -> Result<Trainer> {
         let precision = classification::precision(&self.precision)?;
         let adadelta = Adadelta::new(self.lr)
             .rho(self.rho)
             .eps(self.eps)
             .weight_decay(self.regularization.weight_decay);
-        let trainer = Trainer::new(adadelta, self.regularization.loss())
+        let trainer = Trainer::new(adadelta, self.regularization.loss(weights))
             .batch_size(self.batch_size)
             .epochs(self.epochs)
             .seed(self.seed)
@@ -138,14 +147,8 @@ impl Settings {
         Ok(self.regularization.apply(trainer, shape, classes))
     }
 
-    /// Training and test set.
-    fn data(&self, folder: Option<&Path>) -> Result<[Images; 2]> {
-        let search = Search::given(folder);
-        if self.dataset == "fashion-mnist" {
-            FashionMnist::find(&search).map(|set| [set.train, set.test])
-        } else {
-            Mnist::find(&search).map(|set| [set.train, set.test])
-        }
+    fn sets(&self, folder: Option<&Path>) -> Result<Sets> {
+        Sets::load(&self.dataset, &self.folder, folder, true)
     }
 }
 
@@ -156,17 +159,19 @@ fn settings(config: &Config) -> Result<Settings> {
     Ok(settings)
 }
 
-fn task(settings: &Settings, [train, test]: [Images; 2]) -> Result<Task<Mlp>> {
-    let (shape, classes) = (train.shape(), train.classes().len());
-    let model = settings.model(shape.iter().product(), classes);
+fn task(settings: &Settings, sets: Sets) -> Result<Task<Mlp>> {
+    let (shape, classes) = (sets.test.shape(), sets.test.classes().len());
+    let mut model = settings.model(shape.iter().product(), classes);
+    settings.fine_tuning.apply(&mut model)?;
+    let weights = settings.folder.weights(&sets.counts);
     Ok(Task {
         card: MlpRecipe.card(),
         story: include_str!("../../stories/mlp.md"),
-        data: settings.dataset.clone(),
-        train,
-        test,
+        sets,
         model,
-        trainer: settings.trainer(shape, classes)?,
+        explain: None,
+        trainer: settings.trainer(shape, classes, weights.as_deref())?,
+        weights,
         checkpoint_steps: settings.checkpoint_steps,
     })
 }
@@ -197,24 +202,34 @@ impl Recipe for MlpRecipe {
 
     fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>> {
         let settings = settings(config)?;
-        let data = settings.data(config.data.as_deref())?;
-        Ok(Box::new(task(&settings, data)?))
+        let sets = settings.sets(config.data.as_deref())?;
+        Ok(Box::new(task(&settings, sets)?))
     }
 
     fn evaluate(&self, run: &Run, data: Option<&Path>) -> Result<Evaluation> {
         let settings = settings(run.config())?;
-        let data = settings.data(data.or(run.config().data.as_deref()))?;
-        classification::evaluate(task(&settings, data)?, run)
+        let set = Sets::load_test(&settings.dataset, &settings.folder, run, data, true)?;
+        let (shape, classes) = (set.images.shape(), set.images.classes().len());
+        let mut model = settings.model(shape.iter().product(), classes);
+        let weights = settings.folder.weights(&set.counts);
+        let trainer = settings.trainer(shape, classes, weights.as_deref())?;
+        classification::evaluate(&mut model, &trainer, run, set)
     }
 
     fn predict(&self, run: &Run, files: &[&Path]) -> Result<Vec<Result<Prediction>>> {
         let settings = settings(run.config())?;
-        let classes = if settings.dataset == "mnist" {
-            Mnist::CLASSES
-        } else {
-            FashionMnist::CLASSES
+        let answers = match Answers::read(run)? {
+            Some(answers) => answers,
+            None => Answers::of_before(&settings.dataset),
         };
-        let mut model = settings.model(28 * 28, classes.len());
-        classification::predict_small_gray(&mut model, run, files, &classes)
+        let mut model = settings.model(answers.shape.iter().product(), answers.classes.len());
+        let see = |file: &Path| match answers.is_small_gray() {
+            true => {
+                let pixels = crate::digit::read(file)?;
+                Ok(Tensor::from_slice(&pixels, [1, pixels.len()]))
+            }
+            false => answers.see(file).map(|x| x.flatten(1, -1)),
+        };
+        classification::predict(&mut model, run, files, &answers.classes, see)
     }
 }
