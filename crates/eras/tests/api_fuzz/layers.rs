@@ -36,7 +36,11 @@ pub(crate) const LAYERS: &[Entry] = entries! {
     ConvTranspose3d: |r| transposed::<3>(r);
     Maxout: |r| {
         let n = r.size();
-        let layer = Maxout::new(n, r.size(), r.size(), &mut r.rng());
+        let layer = if r.flag() {
+            Maxout::new(n, r.size(), r.size(), &mut r.rng())
+        } else {
+            Maxout::with_init(n, r.size(), r.size(), init(r), &mut r.rng())
+        };
         layer.forward(&ending_in(r, n))
     };
     Embedding: |r| {

@@ -8,12 +8,13 @@
 //!
 //! The sizes are the paper's, and so is the dropout in both players.
 //!
-//! Differs from the paper: weights begin as Glorot's (it does not say how); the discriminator ends in a logit, whose logistic
-//! function is in the loss.
+//! Weights begin as those of the first adversarial nets, within ±0.05 and ±0.005; this paper does not say.
+//!
+//! Differs from the paper: the discriminator ends in a logit, whose logistic function is in the loss.
 //!
 //! Axes: `B` batch, `C` classes.
 
-use eras_nn::{Activation, Dense, Dropout, Maxout, Mode, Module};
+use eras_nn::{Activation, Dense, Dropout, Init, Maxout, Mode, Module};
 use eras_tensor::{Rng, Tensor};
 
 /// Both players. Their losses are those of [`gan`](super::gan).
@@ -76,19 +77,26 @@ impl Cgan {
         assert!(scale > 0.0, "scaled: wanted a positive scale, got {scale}");
         let n = |units: f64| (scale * units).ceil() as usize;
         let dropout = Dropout::new(0.5);
+        let dense = |d_in, d_out, rng: &mut Rng| {
+            Dense::with_init(d_in, d_out, Init::uniform(-0.05, 0.05), rng).relu()
+        };
+        let narrow = Init::uniform(-0.005, 0.005);
+        let maxout = |d_in, units, pieces, rng: &mut Rng| {
+            Maxout::with_init(d_in, units, pieces, narrow, rng)
+        };
         let generator = Generator {
-            of_noise: Dense::new(noise, n(200.0), rng).relu(),
-            of_class: Dense::new(classes, n(1000.0), rng).relu(),
-            together: Dense::new(n(200.0) + n(1000.0), n(1200.0), rng).relu(),
-            output: Dense::new(n(1200.0), pixels, rng).activation(Activation::Sigmoid),
+            of_noise: dense(noise, n(200.0), rng),
+            of_class: dense(classes, n(1000.0), rng),
+            together: dense(n(200.0) + n(1000.0), n(1200.0), rng),
+            output: dense(n(1200.0), pixels, rng).activation(Activation::Sigmoid),
             dropout,
             classes,
         };
         let discriminator = Discriminator {
-            of_picture: Maxout::new(pixels, n(240.0), 5, rng),
-            of_class: Maxout::new(classes, n(50.0), 5, rng),
-            together: Maxout::new(n(240.0) + n(50.0), n(240.0), 4, rng),
-            output: Dense::new(n(240.0), 1, rng),
+            of_picture: maxout(pixels, n(240.0), 5, rng),
+            of_class: maxout(classes, n(50.0), 5, rng),
+            together: maxout(n(240.0) + n(50.0), n(240.0), 4, rng),
+            output: Dense::with_init(n(240.0), 1, narrow, rng),
             dropout,
             classes,
         };

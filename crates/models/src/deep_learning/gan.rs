@@ -8,15 +8,15 @@
 //! generator        descends      −ln D(G(z))
 //! ```
 //!
-//! The generator's loss is the one that the paper advises: the same fixed point, and a slope where D is sure. Sizes are those
-//! that the authors published for MNIST: rectified units in the generator, maxout and dropout in the discriminator.
+//! The generator's loss is the one that the paper advises: the same fixed point, and a slope where D is sure. Sizes and first
+//! weights are those that the authors published for MNIST: rectified units in the generator, maxout and dropout in the
+//! discriminator, whose weights begin so small that it does not win at once.
 //!
-//! Differs from the paper: weights begin as Glorot's, not uniform within ±0.05 and ±0.005; the output's bias begins at 0, not
-//! at the log odds of each pixel; the discriminator ends in a logit, whose logistic function is in the loss.
+//! Differs from the paper: the discriminator ends in a logit, whose logistic function is in the loss.
 //!
 //! Axes: `B` batch.
 
-use eras_nn::{Activation, Dense, Dropout, Maxout, Module, Sequential, bce_with_logits};
+use eras_nn::{Activation, Dense, Dropout, Init, Maxout, Module, Sequential, bce_with_logits};
 use eras_tensor::{Rng, Tensor};
 
 /// Both players.
@@ -46,7 +46,8 @@ impl Gan {
         Self::with_units(noise, pixels, [1200, 240], rng)
     }
 
-    /// With so many units in each hidden layer of the generator and of the discriminator.
+    /// With so many units in each hidden layer of the generator and of the discriminator. Weights begin uniform within ±0.05
+    /// and ±0.005.
     #[must_use]
     pub fn with_units(
         noise: usize,
@@ -55,21 +56,38 @@ impl Gan {
         rng: &mut Rng,
     ) -> Self {
         const PIECES: usize = 5;
+        let (wide, narrow) = (Init::uniform(-0.05, 0.05), Init::uniform(-0.005, 0.005));
         let generator = Sequential::new()
-            .add(Dense::new(noise, rectified, rng).relu())
-            .add(Dense::new(rectified, rectified, rng).relu())
-            .add(Dense::new(rectified, pixels, rng).activation(Activation::Sigmoid));
+            .add(Dense::with_init(noise, rectified, wide, rng).relu())
+            .add(Dense::with_init(rectified, rectified, wide, rng).relu())
+            .add(Dense::with_init(rectified, pixels, wide, rng).activation(Activation::Sigmoid));
         let discriminator = Sequential::new()
             .add(Dropout::new(0.2))
-            .add(Maxout::new(pixels, maxout, PIECES, rng))
+            .add(Maxout::with_init(pixels, maxout, PIECES, narrow, rng))
             .add(Dropout::new(0.5))
-            .add(Maxout::new(maxout, maxout, PIECES, rng))
+            .add(Maxout::with_init(maxout, maxout, PIECES, narrow, rng))
             .add(Dropout::new(0.5))
-            .add(Dense::new(maxout, 1, rng));
+            .add(Dense::with_init(maxout, 1, narrow, rng));
         Self {
             generator,
             discriminator,
         }
+    }
+
+    /// Begins to draw with pixels as light as those of the data are on average, `(pixels)` within [0, 1]: the bias of the
+    /// output is their log odds.
+    ///
+    /// # Panics
+    /// If there are more or fewer pixels.
+    #[track_caller]
+    pub fn begin_at(&mut self, mean: &Tensor) {
+        let mean = mean.clamp(1e-3, 1.0 - 1e-3);
+        let log_odds = (&mean / (1.0 - &mean)).ln();
+        self.generator.for_each_param_mut(&mut |name, param| {
+            if name == "2.bias" {
+                param.set(&log_odds);
+            }
+        });
     }
 }
 
@@ -133,6 +151,23 @@ mod tests {
         );
         let spread = made.std(1, 0).to_vec::<f32>();
         assert!(spread.iter().all(|s| *s < 0.15), "{spread:?}");
+    }
+
+    #[test]
+    fn it_begins_at_the_mean_of_the_data() {
+        let rng = &mut Rng::new(1);
+        let mut gan = Gan::with_units(3, 2, [4, 4], rng);
+        gan.begin_at(&Tensor::from([0.25f32, 0.0]));
+        let no_noise = Tensor::zeros([1, 3]);
+        let x = gan
+            .generator
+            .apply(&no_noise, &Mode::eval())
+            .to_vec::<f32>();
+        // Of noise 0 nothing is left but the biases, of which those within are 0.
+        assert!(
+            (x[0] - 0.25).abs() < 1e-6 && (x[1] - 0.001).abs() < 1e-6,
+            "{x:?}"
+        );
     }
 
     #[test]

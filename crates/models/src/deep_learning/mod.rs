@@ -13,6 +13,7 @@ mod mlp;
 mod pixel_cnn;
 mod unet;
 mod vae;
+pub mod video_gan;
 mod vq_vae;
 pub mod wgan_gp;
 

@@ -34,9 +34,18 @@ impl Maxout {
     #[must_use]
     #[track_caller]
     pub fn new(d_in: usize, units: usize, pieces: usize, rng: &mut Rng) -> Self {
-        assert!(pieces > 0, "maxout: wanted at least 1 piece, got 0");
         let bound = (6.0 / (d_in + units).max(1) as f64).sqrt();
-        let init = Init::uniform(-bound, bound);
+        Self::with_init(d_in, units, pieces, Init::uniform(-bound, bound), rng)
+    }
+
+    /// Draws the weights of all pieces from `init`; biases begin at zero.
+    ///
+    /// # Panics
+    /// If `pieces` is 0.
+    #[must_use]
+    #[track_caller]
+    pub fn with_init(d_in: usize, units: usize, pieces: usize, init: Init, rng: &mut Rng) -> Self {
+        assert!(pieces > 0, "maxout: wanted at least 1 piece, got 0");
         Self {
             linear: Linear::with_init(d_in, pieces * units, init, rng),
             pieces,

@@ -13,13 +13,13 @@ use crate::small_gray;
 use crate::training::{self, Trained};
 use eras_data::{Color, Dataset, Images};
 use eras_models::deep_learning::gan::{discriminator_loss, generator_loss};
-use eras_nn::{Adam, Mode, Module, Optimizer};
-use eras_report::{Picture, Section, Shown, format};
+use eras_nn::{Mode, Module, Optimizer};
+use eras_report::{Animation, Moving, Picture, Section, Shown, format};
 use eras_tensor::{Dtype, Result, Rng, Tensor, count, no_grad};
 use eras_train::{Course, Learner, Parts, Score, Snapshot, Step};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Settings of all of them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -69,23 +69,23 @@ impl Common {
 /// The optimizers of a generator and a discriminator that plays by logits.
 #[derive(Debug)]
 pub(crate) struct Players {
-    pub(crate) discriminator: Adam,
-    pub(crate) generator: Adam,
+    discriminator: Box<dyn Optimizer>,
+    generator: Box<dyn Optimizer>,
 }
 
 impl Players {
     /// What a round reports beside the discriminator's loss.
     pub(crate) const NUMBERS: [&str; 3] = ["generator_loss", "real_as_real", "made_as_real"];
 
-    pub(crate) fn new(lr: f64, beta1: f64) -> Self {
-        let adam = || Adam::new(lr).betas(beta1, 0.999);
+    /// Each learns by such an optimizer of its own.
+    pub(crate) fn new(optimizer: impl Optimizer + Clone + 'static) -> Self {
         Self {
-            discriminator: adam(),
-            generator: adam(),
+            discriminator: Box::new(optimizer.clone()),
+            generator: Box::new(optimizer),
         }
     }
 
-    /// A step of the discriminator, then one of the generator, which made the pictures `made`.
+    /// A step of the discriminator, then one of the generator, which made `made` and has perhaps a loss of its `own` besides.
     pub(crate) fn round<D: Module>(
         &mut self,
         generator: &mut dyn Module,
@@ -93,6 +93,7 @@ impl Players {
         real: &Tensor,
         made: &Tensor,
         logits: impl Fn(&D, &Tensor) -> Tensor,
+        own: Option<&Tensor>,
     ) -> Step {
         let of_real = logits(discriminator, real);
         let of_made = logits(discriminator, &made.detach());
@@ -100,7 +101,9 @@ impl Players {
         self.discriminator.step(discriminator, &loss.backward());
         // Only the generator learns from this: the slope passes through the discriminator, whose own is not computed.
         let fooled = discriminator.frozen(|held| generator_loss(&logits(held, made)));
-        self.generator.step(generator, &fooled.backward());
+        let loss_of_generator = own.map_or_else(|| fooled.clone(), |own| &fooled + own);
+        self.generator
+            .step(generator, &loss_of_generator.backward());
         let as_real = |logits: &Tensor| logits.gt(0.0).to_dtype(Dtype::F32).mean(..).item();
         Step {
             loss: loss.item(),
@@ -113,8 +116,8 @@ impl Players {
     /// The players' weights under one, and both optimizers.
     pub(crate) fn parts<'a>(&'a mut self, model: &'a mut dyn Module) -> Parts<'a> {
         let optimizers: Vec<(&'static str, &mut dyn Optimizer)> = vec![
-            ("discriminator", &mut self.discriminator),
-            ("generator", &mut self.generator),
+            ("discriminator", &mut *self.discriminator),
+            ("generator", &mut *self.generator),
         ];
         Parts { model, optimizers }
     }
@@ -128,13 +131,13 @@ pub(crate) fn unit(number: &str) -> Unit {
     }
 }
 
-/// Refuses what Adam would.
-pub(crate) fn check_adam(lr: f64, beta1: f64) -> Result<()> {
+/// Refuses a learning rate, and a share (`momentum`, `beta1`) of what is kept from step to step, that optimizers would.
+pub(crate) fn check_optimizer(lr: f64, kept: (&str, f64)) -> Result<()> {
     let rules = [
         (lr.is_finite() && lr > 0.0, "lr", "a number above 0"),
         (
-            (0.0..1.0).contains(&beta1),
-            "beta1",
+            (0.0..1.0).contains(&kept.1),
+            kept.0,
             "a number from 0 to below 1",
         ),
     ];
@@ -294,7 +297,8 @@ fn train<C: Contest>(mut game: Game<C>, mut job: Job<'_>) -> Result<Outcome> {
     let of_noise = judge.of_noise(game.common.judged);
     let sections = vec![
         samples(&game, run)?,
-        growth(run, history.epochs.len())?,
+        growth(run, history.epochs.len()),
+        between(&game, run)?,
         judge.section(&verdict, &of_test, &of_noise),
         neighbours(&game)?,
     ];
@@ -405,7 +409,8 @@ impl<C: Contest> Watched<'_, C> {
     }
 }
 
-fn strip(epoch: usize) -> String {
+/// The file in which the pictures of an epoch are kept.
+pub(crate) fn strip(epoch: usize) -> String {
     format!("epoch-{epoch:03}.png")
 }
 
@@ -451,8 +456,55 @@ fn samples<C: Contest>(game: &Game<C>, run: &Run) -> Result<Section> {
         }]))
 }
 
+/// What lies between three noises, from one to the next and back to the first.
+fn walk(
+    contest: &impl Contest,
+    n: usize,
+    rng: &mut Rng,
+    class: impl Fn(usize) -> i64,
+) -> Vec<Tensor> {
+    const STEPS: usize = 10;
+    let corners: Vec<Tensor> = (0..3).map(|_| contest.noise(n, rng)).collect();
+    let classes = Tensor::from((0..n).map(class).collect::<Vec<_>>());
+    let frame = |i: usize| {
+        let (from, t) = (i / STEPS, (i % STEPS) as f64 / STEPS as f64);
+        let (a, b) = (&corners[from], &corners[(from + 1) % corners.len()]);
+        no_grad(|| contest.pictures(&contest.between(a, b, t), &classes))
+    };
+    (0..corners.len() * STEPS).map(frame).collect()
+}
+
+/// The walks as an animation, also as a file.
+fn between<C: Contest>(game: &Game<C>, run: &Run) -> Result<Section> {
+    const DELAY: Duration = Duration::from_millis(120);
+    let classes = game.data[0].classes().len();
+    let rng = &mut Rng::at(game.common.seed, SHOWN, 3 << 40);
+    let (n, columns) = if C::CONDITIONAL {
+        (2 * classes, classes)
+    } else {
+        (STRIP, STRIP / 2)
+    };
+    let frames = walk(&game.contest, n, rng, |i| (i % classes) as i64);
+    let frames = frames
+        .iter()
+        .map(|made| Picture::grid(&drawing::pictures(made), columns));
+    let animation = Animation::new(frames.collect(), DELAY);
+    run.write("between.png", &animation.png())?;
+    Ok(Section::new("Between")
+        .note("From noise to noise, a step at a time")
+        .text(
+            "Each picture walks from one noise to a second, a third, and back to the first. What lies on the way was never \
+             drawn in training; a generator that knew single pictures by heart would jump.",
+        )
+        .animations(vec![Moving {
+            animation,
+            caption: "between".into(),
+            detail: String::new(),
+        }]))
+}
+
 /// What became of the same noise.
-fn growth(run: &Run, epochs: usize) -> Result<Section> {
+pub(crate) fn growth(run: &Run, epochs: usize) -> Section {
     let (mut rows, mut shown) = (Vec::new(), Vec::new());
     for epoch in milestones(epochs) {
         let path = run.folder().join(strip(epoch));
@@ -465,9 +517,9 @@ fn growth(run: &Run, epochs: usize) -> Result<Section> {
     }
     let section = Section::new("Growth").note("The same noise, as training goes on");
     if rows.is_empty() {
-        return Ok(section.text("The pictures of the epochs are no longer there."));
+        return section.text("The pictures of the epochs are no longer there.");
     }
-    Ok(section
+    section
         .text(format!(
             "Each row is made of the same noise, from above after {} epochs.",
             shown.join(", ")
@@ -476,7 +528,7 @@ fn growth(run: &Run, epochs: usize) -> Result<Section> {
             picture: Picture::grid(&rows, 1),
             caption: "growth".into(),
             detail: String::new(),
-        }]))
+        }])
 }
 
 /// The beginning, doubling epochs, and the last.
@@ -530,4 +582,138 @@ fn neighbours<C: Contest>(game: &Game<C>) -> Result<Section> {
     Ok(Section::new("No copies")
         .note("Made, and the nearest of the training set")
         .pictures(pairs.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::Config;
+    use eras_train::{Callback, Moment};
+    use std::path::PathBuf;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// Raises the flag after a step.
+    struct StopAfter(u64, Arc<AtomicBool>);
+
+    impl Callback for StopAfter {
+        fn step(&mut self, moment: &Moment<'_>) -> Result<()> {
+            if moment.step() == self.0 {
+                self.1.store(true, Ordering::Relaxed);
+            }
+            Ok(())
+        }
+    }
+
+    /// Trains a small game in `folder`, on the first 200 digits, until it is over or `stop` steps were made.
+    fn train_small(
+        recipe: &dyn Recipe,
+        more: &[&str],
+        folder: &Path,
+        stop: Option<u64>,
+        resume: bool,
+    ) -> Result<Outcome> {
+        let mut settings = recipe.defaults();
+        let small = [
+            "epochs=2",
+            "batch_size=20",
+            "limit=200",
+            "judged=60",
+            "noise=8",
+        ];
+        for assignment in small.iter().chain(more) {
+            settings::assign(&mut settings, assignment)?;
+        }
+        let config = Config::new(recipe.card().name, settings, eras_tensor::threads());
+        let prepared = recipe.prepare(&config)?;
+        let run = if resume {
+            Run::open_to_write(folder)?
+        } else {
+            Run::create(folder, config)?
+        };
+        let flag = Arc::new(AtomicBool::new(false));
+        let stop = stop.map(|step| Box::new(StopAfter(step, flag.clone())) as Box<dyn Callback>);
+        prepared.train(Job {
+            run: &run,
+            resume,
+            observers: stop.into_iter().collect(),
+            stop: flag,
+            say: &|_| (),
+        })
+    }
+
+    fn weights(folder: &Path) -> String {
+        let (snapshot, _) = Snapshot::load_latest(&folder.join("checkpoints")).unwrap();
+        eras_train::hash(&snapshot.weights())
+    }
+
+    fn scratch(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("eras-{name}-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        folder
+    }
+
+    #[test]
+    fn a_game_that_was_stopped_ends_with_the_same_bits_numbers_and_pictures() {
+        let recipe = &super::super::DcganRecipe;
+        let (whole, cut) = (scratch("dcgan-whole"), scratch("dcgan-cut"));
+        let first = train_small(recipe, &["width=2"], &whole, None, false).unwrap();
+        // In the middle of the second epoch.
+        let error = train_small(recipe, &["width=2"], &cut, Some(13), false).unwrap_err();
+        assert!(error.is_interrupted(), "{error}");
+        assert_ne!(weights(&cut), weights(&whole));
+        let second = train_small(recipe, &["width=2"], &cut, None, true).unwrap();
+        assert_eq!(weights(&cut), weights(&whole));
+        assert_eq!(first.measured, second.measured);
+        for file in [
+            "epoch-000.png",
+            "epoch-002.png",
+            "samples.png",
+            "between.png",
+        ] {
+            let [a, b] = [&whole, &cut].map(|folder| std::fs::read(folder.join(file)).unwrap());
+            assert!(a == b, "{file} differs");
+        }
+        let page = std::fs::read_to_string(cut.join("report.html")).unwrap();
+        for title in ["Samples", "Growth", "Between", "Judged", "No copies"] {
+            assert!(page.contains(&format!("<h2>{title}</h2>")), "{title}");
+        }
+        let evaluation = recipe.evaluate(&Run::open(&cut).unwrap(), None).unwrap();
+        let distance = evaluation.score.get("frechet_distance");
+        assert_eq!(distance, Some(second.measured[0].value));
+        for folder in [whole, cut] {
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+    }
+
+    #[test]
+    fn every_game_is_played_and_judged() {
+        let games: [(&dyn Recipe, &[&str], &str); 3] = [
+            (
+                &super::super::GanRecipe,
+                &["hidden=8", "maxout=4"],
+                "variety",
+            ),
+            (&super::super::CganRecipe, &["scale=0.02"], "as_asked_for"),
+            (
+                &super::super::WganGpRecipe,
+                &["width=2", "critic_steps=2"],
+                "frechet_distance",
+            ),
+        ];
+        for (recipe, more, number) in games {
+            let folder = scratch(recipe.card().name);
+            let outcome = train_small(recipe, more, &folder, None, false).unwrap();
+            let found = outcome.measured.iter().find(|m| m.name == number);
+            assert!(found.is_some_and(|m| m.value.is_finite()), "{number}");
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+    }
+
+    #[test]
+    fn growth_is_shown_from_the_beginning_at_doubling_epochs_to_the_end() {
+        assert_eq!(milestones(1), [0, 1]);
+        assert_eq!(milestones(8), [0, 1, 2, 4, 8]);
+        assert_eq!(milestones(10), [0, 1, 2, 4, 8, 10]);
+    }
 }

@@ -6,9 +6,9 @@ use crate::recipe::{Card, Era, Evaluation, Prepared, Recipe};
 use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
 use eras_data::{Batch, Dataset, Images};
-use eras_models::deep_learning::cgan::Cgan;
+use eras_models::deep_learning::cgan::{Cgan, Discriminator};
 use eras_models::deep_learning::gan::discriminator_loss;
-use eras_nn::Mode;
+use eras_nn::{Mode, Sgd};
 use eras_tensor::{Result, Rng, Tensor, no_grad};
 use eras_train::{Learner, Parts, Step};
 use serde::{Deserialize, Serialize};
@@ -27,9 +27,9 @@ struct Settings {
     noise: usize,
     /// Of the paper's hidden units.
     scale: f64,
-    /// Adam's.
+    /// Of stochastic gradient descent.
     lr: f64,
-    beta1: f64,
+    momentum: f64,
 }
 
 impl Default for Settings {
@@ -38,8 +38,8 @@ impl Default for Settings {
             common: Common::new(20, 100),
             noise: 100,
             scale: 1.0,
-            lr: 2e-4,
-            beta1: 0.5,
+            lr: 0.1,
+            momentum: 0.5,
         }
     }
 }
@@ -95,7 +95,7 @@ fn game(config: &Config, folder: Option<&Path>) -> Result<Game<Duel>> {
         ),
     ];
     settings::want(&rules)?;
-    adversarial::check_adam(settings.lr, settings.beta1)?;
+    adversarial::check_optimizer(settings.lr, ("momentum", settings.momentum))?;
     let data = settings.common.data(folder)?;
     Ok(Game {
         recipe: &CganRecipe,
@@ -119,14 +119,14 @@ impl Duel {
             noise,
             scale,
             lr,
-            beta1,
+            momentum,
             ..
         } = *settings;
         let (pixels, classes) = (data.shape().iter().product(), data.classes().len());
         let rng = &mut Rng::new(settings.common.seed);
         Self {
             cgan: Cgan::scaled(scale, noise, pixels, classes, rng),
-            players: Players::new(lr, beta1),
+            players: Players::new(Sgd::new(lr).momentum(momentum)),
             noise,
             batch_size: settings.common.batch_size,
         }
@@ -146,10 +146,9 @@ impl Learner for Duel {
             discriminator,
         } = &mut self.cgan;
         let made = generator.forward(&z, classes, mode);
+        let logits = |judge: &Discriminator, x: &Tensor| judge.forward(x, classes, mode);
         self.players
-            .round(generator, discriminator, &real, &made, |judge, x| {
-                judge.forward(x, classes, mode)
-            })
+            .round(generator, discriminator, &real, &made, logits, None)
     }
 
     fn parts(&mut self) -> Parts<'_> {

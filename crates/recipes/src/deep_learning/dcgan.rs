@@ -6,9 +6,9 @@ use crate::recipe::{Card, Era, Evaluation, Prepared, Recipe};
 use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
 use eras_data::Batch;
-use eras_models::deep_learning::dcgan::Dcgan;
+use eras_models::deep_learning::dcgan::{Dcgan, Discriminator};
 use eras_models::deep_learning::gan::discriminator_loss;
-use eras_nn::Mode;
+use eras_nn::{Adam, Mode};
 use eras_tensor::{Result, Rng, Tensor, no_grad};
 use eras_train::{Learner, Parts, Step};
 use serde::{Deserialize, Serialize};
@@ -92,7 +92,7 @@ fn game(config: &Config, folder: Option<&Path>) -> Result<Game<Duel>> {
         (settings.width > 0, "width", "at least 1"),
     ];
     settings::want(&rules)?;
-    adversarial::check_adam(settings.lr, settings.beta1)?;
+    adversarial::check_optimizer(settings.lr, ("beta1", settings.beta1))?;
     let data = settings.common.data(folder)?;
     Ok(Game {
         recipe: &DcganRecipe,
@@ -115,7 +115,7 @@ impl Duel {
         let rng = &mut Rng::new(settings.common.seed);
         Self {
             dcgan: Dcgan::new(settings.noise, settings.width, rng),
-            players: Players::new(settings.lr, settings.beta1),
+            players: Players::new(Adam::new(settings.lr).betas(settings.beta1, 0.999)),
             noise: settings.noise,
             batch_size: settings.common.batch_size,
         }
@@ -136,10 +136,9 @@ impl Learner for Duel {
         } = &mut self.dcgan;
         let made = generator.forward(&z, mode);
         // Real and made pictures are batches of their own, each with its own statistics.
+        let logits = |judge: &Discriminator, x: &Tensor| judge.forward(x, mode);
         self.players
-            .round(generator, discriminator, &real, &made, |judge, x| {
-                judge.forward(x, mode)
-            })
+            .round(generator, discriminator, &real, &made, logits, None)
     }
 
     fn parts(&mut self) -> Parts<'_> {

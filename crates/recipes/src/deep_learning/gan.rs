@@ -5,9 +5,9 @@ use crate::promise::{Bound, Promise, Unit};
 use crate::recipe::{Card, Era, Evaluation, Prepared, Recipe};
 use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
-use eras_data::{Batch, Images};
+use eras_data::{Batch, Dataset, Images};
 use eras_models::deep_learning::gan::{Gan, discriminator_loss};
-use eras_nn::{Layer, Mode};
+use eras_nn::{Layer, Mode, Sequential, Sgd};
 use eras_tensor::{Result, Rng, Tensor, no_grad};
 use eras_train::{Learner, Parts, Step};
 use serde::{Deserialize, Serialize};
@@ -27,9 +27,9 @@ struct Settings {
     /// Units of each hidden layer of the generator, and of the discriminator.
     hidden: usize,
     maxout: usize,
-    /// Adam's.
+    /// Of stochastic gradient descent.
     lr: f64,
-    beta1: f64,
+    momentum: f64,
 }
 
 impl Default for Settings {
@@ -39,8 +39,8 @@ impl Default for Settings {
             noise: 100,
             hidden: 1200,
             maxout: 240,
-            lr: 2e-4,
-            beta1: 0.5,
+            lr: 0.1,
+            momentum: 0.5,
         }
     }
 }
@@ -94,12 +94,12 @@ fn game(config: &Config, folder: Option<&Path>) -> Result<Game<Duel>> {
         (settings.maxout > 0, "maxout", "at least 1"),
     ];
     settings::want(&rules)?;
-    adversarial::check_adam(settings.lr, settings.beta1)?;
+    adversarial::check_optimizer(settings.lr, ("momentum", settings.momentum))?;
     let data = settings.common.data(folder)?;
     Ok(Game {
         recipe: &GanRecipe,
         story: include_str!("../../stories/gan.md"),
-        contest: Duel::new(&settings, &data[0]),
+        contest: Duel::new(&settings, &data[0])?,
         common: settings.common,
         data,
     })
@@ -113,23 +113,26 @@ struct Duel {
 }
 
 impl Duel {
-    fn new(settings: &Settings, data: &Images) -> Self {
+    fn new(settings: &Settings, data: &Images) -> Result<Self> {
         let Settings {
             noise,
             hidden,
             maxout,
             lr,
-            beta1,
+            momentum,
             ..
         } = *settings;
         let pixels = data.shape().iter().product();
         let rng = &mut Rng::new(settings.common.seed);
-        Self {
-            gan: Gan::with_units(noise, pixels, [hidden, maxout], rng),
-            players: Players::new(lr, beta1),
+        let mut gan = Gan::with_units(noise, pixels, [hidden, maxout], rng);
+        let first: Vec<usize> = (0..data.len().min(10_000)).collect();
+        gan.begin_at(&data.flat().batch(&first)?.x.mean(0));
+        Ok(Self {
+            gan,
+            players: Players::new(Sgd::new(lr).momentum(momentum)),
             noise,
             batch_size: settings.common.batch_size,
-        }
+        })
     }
 }
 
@@ -146,10 +149,9 @@ impl Learner for Duel {
             discriminator,
         } = &mut self.gan;
         let made = generator.apply(&z, mode);
+        let logits = |judge: &Sequential, x: &Tensor| judge.apply(x, mode);
         self.players
-            .round(generator, discriminator, &real, &made, |judge, x| {
-                judge.apply(x, mode)
-            })
+            .round(generator, discriminator, &real, &made, logits, None)
     }
 
     fn parts(&mut self) -> Parts<'_> {

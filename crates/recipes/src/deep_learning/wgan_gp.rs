@@ -103,7 +103,7 @@ fn game(config: &Config, folder: Option<&Path>) -> Result<Game<Duel>> {
         ),
     ];
     settings::want(&rules)?;
-    adversarial::check_adam(settings.lr, settings.beta1)?;
+    adversarial::check_optimizer(settings.lr, ("beta1", settings.beta1))?;
     let data = settings.common.data(folder)?;
     Ok(Game {
         recipe: &WganGpRecipe,
