@@ -1,7 +1,7 @@
 //! Era 3, 1969-1989.
 
-mod backprop;
-mod hopfield;
+pub(crate) mod backprop;
+pub(crate) mod hopfield;
 
 pub use backprop::BackpropRecipe;
 pub use hopfield::HopfieldRecipe;
