@@ -13,6 +13,7 @@ mod regularization;
 mod results;
 mod run;
 pub mod settings;
+pub mod tour;
 
 pub mod connectionism;
 pub mod deep_learning;
