@@ -20,6 +20,7 @@ mod results;
 mod run;
 pub mod settings;
 mod small_gray;
+pub mod tour;
 mod training;
 
 pub mod connectionism;
