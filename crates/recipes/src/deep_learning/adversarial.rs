@@ -416,7 +416,7 @@ pub(crate) fn strip(epoch: usize) -> String {
 
 /// Loss and the judge's numbers for the run's latest checkpoint.
 pub(crate) fn evaluate<C: Contest>(mut game: Game<C>, run: &Run) -> Result<Evaluation> {
-    load(&mut game.contest, run)?;
+    training::load(game.contest.parts().model, run)?;
     let [train, test] = &game.data;
     let judge = Judge::learn(train, test, &std::sync::Arc::default())?;
     Ok(Evaluation {
@@ -424,11 +424,6 @@ pub(crate) fn evaluate<C: Contest>(mut game: Game<C>, run: &Run) -> Result<Evalu
         data: game.common.dataset.clone(),
         data_sha256: test.fingerprint(),
     })
-}
-
-/// Puts the weights of the run's latest checkpoint into the players.
-pub(crate) fn load(contest: &mut impl Contest, run: &Run) -> Result<()> {
-    training::load(contest.parts().model, run)
 }
 
 /// What the run's generator makes, for `eras sample`.
@@ -454,7 +449,7 @@ pub(crate) fn sample<C: Contest>(
         }
         Some(_) => return Err(Error::usage("this generator cannot be told a class")),
     };
-    load(&mut contest, run)?;
+    training::load(contest.parts().model, run)?;
     let class = |i: usize| class.unwrap_or(i % classes.len()) as i64;
     let noise = |seed| contest.noise(request.count, &mut Rng::at(seed, SHOWN, 0));
     let classes = Tensor::from((0..request.count).map(class).collect::<Vec<_>>());
