@@ -6,16 +6,16 @@ use crate::cost::Spent;
 use crate::drawing;
 use crate::experiment::{self, Findings};
 use crate::promise::{Measured, Unit};
-use crate::recipe::{Evaluation, Job, Outcome, Prepared, Recipe};
+use crate::recipe::{Draw, Evaluation, Job, Outcome, Prepared, Recipe, SampleRequest, Sampled};
 use crate::run::{Fingerprints, Run};
 use crate::settings;
 use crate::small_gray;
 use crate::training::{self, Trained};
-use eras_data::{Color, Dataset, Images};
+use eras_data::{Color, Dataset, FashionMnist, Images, Mnist};
 use eras_models::deep_learning::gan::{discriminator_loss, generator_loss};
 use eras_nn::{Mode, Module, Optimizer};
 use eras_report::{Animation, Moving, Picture, Section, Shown, format};
-use eras_tensor::{Dtype, Result, Rng, Tensor, count, no_grad};
+use eras_tensor::{Dtype, Error, Result, Rng, Tensor, count, nearest, no_grad};
 use eras_train::{Course, Learner, Parts, Score, Snapshot, Step};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -416,7 +416,7 @@ pub(crate) fn strip(epoch: usize) -> String {
 
 /// Loss and the judge's numbers for the run's latest checkpoint.
 pub(crate) fn evaluate<C: Contest>(mut game: Game<C>, run: &Run) -> Result<Evaluation> {
-    load(&mut game.contest, run)?;
+    training::load(game.contest.parts().model, run)?;
     let [train, test] = &game.data;
     let judge = Judge::learn(train, test, &std::sync::Arc::default())?;
     Ok(Evaluation {
@@ -426,10 +426,58 @@ pub(crate) fn evaluate<C: Contest>(mut game: Game<C>, run: &Run) -> Result<Evalu
     })
 }
 
-/// Puts the weights of the run's latest checkpoint into the players.
-pub(crate) fn load(contest: &mut impl Contest, run: &Run) -> Result<()> {
-    training::load(contest.parts().model, run)
+/// What the run's generator makes, for `eras sample`.
+pub(crate) fn sample<C: Contest>(
+    mut contest: C,
+    dataset: &str,
+    run: &Run,
+    request: &SampleRequest,
+) -> Result<Sampled> {
+    let classes: &[&str] = if dataset == "fashion-mnist" {
+        &FashionMnist::CLASSES
+    } else {
+        &Mnist::CLASSES
+    };
+    let class = match &request.class {
+        None => None,
+        Some(name) if C::CONDITIONAL => {
+            let known = classes.iter().position(|class| class == name);
+            Some(known.ok_or_else(|| {
+                let hint = nearest(name, classes);
+                Error::usage(format!("there is no class `{name}`; {hint}"))
+            })?)
+        }
+        Some(_) => return Err(Error::usage("this generator cannot be told a class")),
+    };
+    training::load(contest.parts().model, run)?;
+    let class = |i: usize| class.unwrap_or(i % classes.len()) as i64;
+    let noise = |seed| contest.noise(request.count, &mut Rng::at(seed, SHOWN, 0));
+    let classes = Tensor::from((0..request.count).map(class).collect::<Vec<_>>());
+    let draw = |z: &Tensor| {
+        let chunks = (0..request.count).step_by(CHUNK).flat_map(|start| {
+            let n = CHUNK.min(request.count - start);
+            let (z, classes) = (z.narrow(0, start, n), classes.narrow(0, start, n));
+            drawing::pictures(&no_grad(|| contest.pictures(&z, &classes)))
+        });
+        chunks.collect::<Vec<Picture>>()
+    };
+    Ok(match request.draw {
+        Draw::Seed(seed) => Sampled::Pictures(draw(&noise(seed))),
+        Draw::Between(from, to) => {
+            const FRAMES: usize = 24;
+            let (a, b) = (noise(from), noise(to));
+            let way = (0..FRAMES).map(|i| i as f64 / (FRAMES - 1) as f64);
+            let frames: Vec<Vec<Picture>> =
+                way.map(|t| draw(&contest.between(&a, &b, t))).collect();
+            let one = |i: usize| frames.iter().map(|frame| frame[i].clone()).collect();
+            let each = (0..request.count).map(|i| Animation::new(one(i), DELAY));
+            Sampled::Animations(each.collect())
+        }
+    })
 }
+
+/// How long a frame on the way from noise to noise is shown.
+const DELAY: Duration = Duration::from_millis(120);
 
 /// A grid of what the generator makes, also as a file.
 fn samples<C: Contest>(game: &Game<C>, run: &Run) -> Result<Section> {
@@ -476,7 +524,6 @@ fn walk(
 
 /// The walks as an animation, also as a file.
 fn between<C: Contest>(game: &Game<C>, run: &Run) -> Result<Section> {
-    const DELAY: Duration = Duration::from_millis(120);
     let classes = game.data[0].classes().len();
     let rng = &mut Rng::at(game.common.seed, SHOWN, 3 << 40);
     let (n, columns) = if C::CONDITIONAL {
@@ -678,6 +725,23 @@ mod tests {
         for title in ["Samples", "Growth", "Between", "Judged", "No copies"] {
             assert!(page.contains(&format!("<h2>{title}</h2>")), "{title}");
         }
+        let run = Run::open(&cut).unwrap();
+        let request = |draw, class: Option<&str>| SampleRequest {
+            count: 3,
+            draw,
+            class: class.map(str::to_owned),
+        };
+        let sample = |request| recipe.sample(&run, &request);
+        let Sampled::Pictures(seven) = sample(request(Draw::Seed(7), None)).unwrap() else {
+            panic!("wanted pictures");
+        };
+        let Sampled::Animations(way) = sample(request(Draw::Between(7, 8), None)).unwrap() else {
+            panic!("wanted animations");
+        };
+        assert_eq!((seven.len(), way.len()), (3, 3));
+        assert_eq!(way[1].frames()[0], seven[1]);
+        let refused = sample(request(Draw::Seed(0), Some("3"))).unwrap_err();
+        assert!(refused.is_usage(), "{refused}");
         let evaluation = recipe.evaluate(&Run::open(&cut).unwrap(), None).unwrap();
         let distance = evaluation.score.get("frechet_distance");
         assert_eq!(distance, Some(second.measured[0].value));

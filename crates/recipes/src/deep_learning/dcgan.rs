@@ -2,7 +2,7 @@
 
 use super::adversarial::{self, Common, Contest, Game, Players, signed, unsigned};
 use crate::promise::{Bound, Promise, Unit};
-use crate::recipe::{Card, Era, Evaluation, Prepared, Recipe};
+use crate::recipe::{Card, Era, Evaluation, Prepared, Recipe, SampleRequest, Sampled};
 use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
 use eras_data::Batch;
@@ -59,7 +59,6 @@ impl Recipe for DcganRecipe {
     fn promises(&self) -> Vec<Promise> {
         let promise = |name, unit, bound| Promise { name, unit, bound };
         vec![
-            promise("frechet_distance", Unit::Plain, Bound::AtMost(30.0)),
             promise("smallest_class", Unit::Share, Bound::AtLeast(0.05)),
             promise("largest_class", Unit::Share, Bound::AtMost(0.15)),
         ]
@@ -82,9 +81,15 @@ impl Recipe for DcganRecipe {
         let game = game(config, data.or(config.data.as_deref()))?;
         adversarial::evaluate(game, run)
     }
+
+    fn sample(&self, run: &Run, request: &SampleRequest) -> Result<Sampled> {
+        let settings = settings(run.config())?;
+        adversarial::sample(Duel::new(&settings), &settings.common.dataset, run, request)
+    }
 }
 
-fn game(config: &Config, folder: Option<&Path>) -> Result<Game<Duel>> {
+/// The settings of a run, checked.
+fn settings(config: &Config) -> Result<Settings> {
     let settings: Settings = settings::read(&config.settings)?;
     settings.common.check()?;
     let rules = [
@@ -93,6 +98,11 @@ fn game(config: &Config, folder: Option<&Path>) -> Result<Game<Duel>> {
     ];
     settings::want(&rules)?;
     adversarial::check_optimizer(settings.lr, ("beta1", settings.beta1))?;
+    Ok(settings)
+}
+
+fn game(config: &Config, folder: Option<&Path>) -> Result<Game<Duel>> {
+    let settings = settings(config)?;
     let data = settings.common.data(folder)?;
     Ok(Game {
         recipe: &DcganRecipe,

@@ -6,7 +6,9 @@ use crate::classification;
 use crate::drawing;
 use crate::experiment::{self, Findings};
 use crate::promise::{Bound, Measured, Promise, Unit};
-use crate::recipe::{Card, Era, Evaluation, Job, Outcome, Prepared, Recipe};
+use crate::recipe::{
+    Card, Draw, Era, Evaluation, Job, Outcome, Prepared, Recipe, SampleRequest, Sampled,
+};
 use crate::run::{Config, Fingerprints, Run};
 use crate::settings::{self, to_table};
 use crate::training::{self, Trained};
@@ -15,7 +17,7 @@ use eras_models::deep_learning::gan::discriminator_loss;
 use eras_models::deep_learning::video_gan::{Discriminator, FRAMES, SIDE, Scene, VideoGan};
 use eras_nn::{Adam, Mode, Module};
 use eras_report::{Animation, Moving, Picture, Section, Table, format};
-use eras_tensor::{Result, Rng, Tensor, count, no_grad};
+use eras_tensor::{Error, Result, Rng, Tensor, count, no_grad};
 use eras_train::{Course, Learner, Parts, Score, Snapshot, Step};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -89,6 +91,10 @@ impl Recipe for VideoGanRecipe {
         ]
     }
 
+    fn unit(&self, number: &str) -> Unit {
+        adversarial::unit(number)
+    }
+
     fn defaults(&self) -> toml::Table {
         to_table(&Settings::default())
     }
@@ -100,9 +106,7 @@ impl Recipe for VideoGanRecipe {
     fn evaluate(&self, run: &Run, data: Option<&Path>) -> Result<Evaluation> {
         let config = run.config();
         let mut game = game(config, data.or(config.data.as_deref()))?;
-        let (snapshot, _) = Snapshot::load_latest(&run.checkpoints())?;
-        let loaded = game.duel.gan.load_state(&snapshot.weights());
-        loaded.map_err(|e| e.at(run.folder()))?;
+        training::load(&mut game.duel.gan, run)?;
         let judge = Judge::learn(&game.train, &game.test, &Arc::default())?;
         Ok(Evaluation {
             score: score(&game.duel, &judge, &game.real()?),
@@ -110,9 +114,25 @@ impl Recipe for VideoGanRecipe {
             data_sha256: game.test.fingerprint(),
         })
     }
+
+    fn sample(&self, run: &Run, request: &SampleRequest) -> Result<Sampled> {
+        let mut duel = Duel::new(&settings(run.config())?);
+        if request.class.is_some() {
+            return Err(Error::usage("this generator cannot be told a class"));
+        }
+        let Draw::Seed(seed) = request.draw else {
+            return Err(Error::usage(
+                "between videos there is no way to show: wanted a seed",
+            ));
+        };
+        training::load(&mut duel.gan, run)?;
+        let z = duel.noise(request.count, &mut Rng::at(seed, SHOWN, 0));
+        Ok(Sampled::Animations(animations(&duel.videos(&z))))
+    }
 }
 
-fn game(config: &Config, folder: Option<&Path>) -> Result<Game> {
+/// The settings of a run, checked.
+fn settings(config: &Config) -> Result<Settings> {
     let settings: Settings = settings::read(&config.settings)?;
     classification::check_loop(settings.epochs, settings.batch_size)?;
     let rules = [
@@ -133,6 +153,11 @@ fn game(config: &Config, folder: Option<&Path>) -> Result<Game> {
     ];
     settings::want(&rules)?;
     adversarial::check_optimizer(settings.lr, ("beta1", settings.beta1))?;
+    Ok(settings)
+}
+
+fn game(config: &Config, folder: Option<&Path>) -> Result<Game> {
+    let settings = settings(config)?;
     let Mnist { train, test } = Mnist::find(&Search::given(folder))?;
     Ok(Game {
         duel: Duel::new(&settings),
