@@ -24,7 +24,7 @@ use std::cell::Cell;
 use std::ops::Range;
 
 /// Fewer channels on either side are not worth the transforms.
-const LEAST: usize = 32;
+pub(super) const LEAST: usize = 32;
 /// Channels that are transformed at once.
 const DEPTH: usize = 128;
 /// Rows of weights that are multiplied at once.
@@ -32,11 +32,11 @@ const ROWS: usize = 192;
 /// Elements of the copy of a box.
 const FIELD: usize = 80_000;
 /// Lanes of a transform.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 /// Products of elements.
-const N: usize = 16;
+pub(super) const N: usize = 16;
 /// Elements between the matrices of two products: else all would lie in the same sets of the first cache.
-const GAP: usize = 16;
+pub(super) const GAP: usize = 16;
 
 thread_local! {
     static TRANSFORMED: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
@@ -414,7 +414,7 @@ unsafe fn transform_source<T: Float>(
 
 /// `f` of each lane.
 #[inline(always)]
-fn each<T: Float, const IN: usize, const OUT: usize>(
+pub(super) fn each<T: Float, const IN: usize, const OUT: usize>(
     x: &[[T; LANES]; IN],
     f: impl Fn([T; IN]) -> [T; OUT],
 ) -> [[T; LANES]; OUT] {
@@ -434,7 +434,7 @@ fn each<T: Float, const IN: usize, const OUT: usize>(
 
 /// `Bᵀ d B`
 #[inline(always)]
-fn source_of<T: Float>(d: [[T; LANES]; N]) -> [[T; LANES]; N] {
+pub(super) fn source_of<T: Float>(d: [[T; LANES]; N]) -> [[T; LANES]; N] {
     each(
         &d,
         #[inline(always)]
