@@ -20,7 +20,7 @@ pub(super) static STOP: Stop = Stop {
            White). So give 784 pixels to layers of hundreds of units, teach them by back-propagation, and let them read.",
     next: "Convolution (LeCun 1989): look at small neighbourhoods, with the same weights everywhere.",
     recipe: "mlp",
-    story: "",
+    story: include_str!("../../stories/mlp.md"),
     visit,
 };
 

@@ -22,7 +22,7 @@ pub(super) static STOP: Stop = Stop {
     next: "Back-propagation (1986): where the answer is known no dreams are needed, for the error itself can be sent back \
            through the net.",
     recipe: "rbm",
-    story: "",
+    story: include_str!("../../stories/rbm.md"),
     visit,
 };
 
