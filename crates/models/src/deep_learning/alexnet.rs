@@ -17,6 +17,7 @@
 //!
 //! Axes: `B` batch, `C` channels, `H` and `W` height and width.
 
+use super::Features;
 use eras_nn::{Conv2d, Dense, Dropout, Init, Layer, Mode, Module};
 use eras_tensor::{Rng, Tensor, Window};
 
@@ -123,10 +124,10 @@ mod tests {
     fn four_pictures_are_learned_by_heart() {
         let rng = &mut Rng::new(0);
         let mut model = AlexNet::new([1, 15, 16], 4, rng);
-        let x = Tensor::uniform([4, 1, 15, 16], 0.0, 1.0, rng);
+        let x = Tensor::randn([4, 1, 15, 16], rng);
         let y = Tensor::from([0i64, 1, 2, 3]);
-        let mut adam = Adam::new(1e-3);
-        for step in 0..30 {
+        let mut adam = Adam::new(3e-4);
+        for step in 0..40 {
             let loss = cross_entropy(&model.apply(&x, &Mode::train(0, step)), &y);
             adam.step(&mut model, &loss.backward());
         }

@@ -9,6 +9,7 @@
 //!
 //! Axes: `B` batch, `C` channels, `H` and `W` height and width.
 
+use super::Features;
 use eras_nn::{Conv2d, Dense, Dropout, Init, Layer, Mode, Module};
 use eras_tensor::{Rng, Tensor};
 
@@ -113,7 +114,9 @@ mod tests {
             }
             let x = Tensor::from(x).reshape([1, 1, 12, 12]);
             let [_, maps] = model.maps(&x); // (1, 64, 8, 8)
-            maps.narrow(2, row - 2, 3).narrow(3, column - 2, 3).to_vec::<f32>()
+            maps.narrow(2, row - 2, 3)
+                .narrow(3, column - 2, 3)
+                .to_vec::<f32>()
         };
         assert_eq!(cross(2, 2), cross(5, 7));
     }

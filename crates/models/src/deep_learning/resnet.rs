@@ -78,7 +78,15 @@ impl ResNet {
             "ResNet: a depth is 6n + 2, as 20 or 56, not {depth}"
         );
         let blocks = [(depth - 2) / 6; 3];
-        Self::new(c_in, classes, &[16, 32, 64], &blocks, Stem::Small, shortcut, rng)
+        Self::new(
+            c_in,
+            classes,
+            &[16, 32, 64],
+            &blocks,
+            Stem::Small,
+            shortcut,
+            rng,
+        )
     }
 
     /// ResNet-18: four stages of two blocks, with 64, 128, 256 and 512 channels and projected shortcuts.
@@ -135,11 +143,18 @@ impl ResNet {
     }
 
     fn blocks(&self) -> impl Iterator<Item = &Block> {
-        [&self.layer1, &self.layer2, &self.layer3, &self.layer4].into_iter().flatten()
+        [&self.layer1, &self.layer2, &self.layer3, &self.layer4]
+            .into_iter()
+            .flatten()
     }
 
     fn blocks_mut(&mut self) -> impl Iterator<Item = &mut Block> {
-        let stages = [&mut self.layer1, &mut self.layer2, &mut self.layer3, &mut self.layer4];
+        let stages = [
+            &mut self.layer1,
+            &mut self.layer2,
+            &mut self.layer3,
+            &mut self.layer4,
+        ];
         stages.into_iter().flatten()
     }
 }
@@ -169,7 +184,7 @@ impl Layer for ResNet {
         self.head(&self.features(x, mode), mode)
     }
 
-    fn fold(&mut self) {
+    fn fold_norms(&mut self) {
         fold(&mut self.conv1, &mut self.bn1);
         for block in self.blocks_mut() {
             fold(&mut block.conv1, &mut block.bn1);
@@ -194,13 +209,7 @@ struct Block {
 }
 
 impl Block {
-    fn new(
-        c_in: usize,
-        c_out: usize,
-        stride: usize,
-        shortcut: Shortcut,
-        rng: &mut Rng,
-    ) -> Self {
+    fn new(c_in: usize, c_out: usize, stride: usize, shortcut: Shortcut, rng: &mut Rng) -> Self {
         let is_wider = c_in != c_out;
         Self {
             conv1: conv(c_in, c_out, 3, stride, rng),
@@ -208,8 +217,12 @@ impl Block {
             conv2: conv(c_out, c_out, 3, 1, rng),
             bn2: Some(BatchNorm::new(c_out)),
             is_residual: true,
-            downsample: (is_wider && shortcut == Shortcut::Projected)
-                .then(|| (conv(c_in, c_out, 1, stride, rng), Some(BatchNorm::new(c_out)))),
+            downsample: (is_wider && shortcut == Shortcut::Projected).then(|| {
+                (
+                    conv(c_in, c_out, 1, stride, rng),
+                    Some(BatchNorm::new(c_out)),
+                )
+            }),
         }
     }
 
@@ -247,11 +260,135 @@ fn conv(c_in: usize, c_out: usize, kernel: usize, stride: usize, rng: &mut Rng) 
 #[track_caller]
 fn normed(conv: &Conv2d, norm: Option<&BatchNorm>, x: &Tensor, mode: &Mode) -> Tensor {
     let y = conv.forward(x);
-    norm.map_or_else(|| y.clone(), |norm| norm.forward(&y, mode))
+    match norm {
+        Some(norm) => norm.forward(&y, mode),
+        None => y,
+    }
 }
 
 fn fold(conv: &mut Conv2d, norm: &mut Option<BatchNorm>) {
     if let Some(norm) = norm.take() {
-        conv.fold(&norm);
+        conv.fold_norm(&norm);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eras_nn::{Optimizer, Sgd, cross_entropy};
+    use std::collections::BTreeSet;
+
+    fn cifar(depth: usize) -> ResNet {
+        ResNet::cifar(depth, 3, 10, Shortcut::Padded, &mut Rng::new(0))
+    }
+
+    #[test]
+    fn names_are_torchvisions() {
+        let model = ResNet::resnet18(3, 1000, Stem::Large, &mut Rng::new(0));
+        let state = model.state();
+        // 20 convolutions, 20 batch norms of five tensors, and the linear layer.
+        assert_eq!(state.len(), 20 + 5 * 20 + 2);
+        let names: BTreeSet<&str> = state.iter().map(|(name, _)| &**name).collect();
+        for name in [
+            "conv1.weight",
+            "bn1.running_mean",
+            "layer1.0.conv1.weight",
+            "layer1.1.bn2.num_batches_tracked",
+            "layer2.0.downsample.0.weight",
+            "layer4.0.downsample.1.bias",
+            "fc.bias",
+        ] {
+            assert!(names.contains(name), "{name} in {names:?}");
+        }
+        assert!(
+            !names
+                .iter()
+                .any(|name| name.starts_with("layer1.0.downsample"))
+        );
+    }
+
+    #[test]
+    fn parameters_are_counted_as_in_the_paper() {
+        // Table 6: 0.27, 0.46, 0.66, 0.85 and 1.7 million.
+        let counts = [20, 32, 44, 56, 110].map(|depth| cifar(depth).count_params());
+        assert_eq!(counts, [269_722, 464_154, 658_586, 853_018, 1_727_962]);
+        assert_eq!(cifar(20).without_shortcuts().count_params(), 269_722);
+        let projected = ResNet::cifar(20, 3, 10, Shortcut::Projected, &mut Rng::new(0));
+        assert_eq!(
+            projected.count_params(),
+            269_722 + (16 * 32 + 64) + (32 * 64 + 128)
+        );
+    }
+
+    #[test]
+    fn a_block_that_has_learned_nothing_hands_on_what_it_was_given() {
+        let mut block = Block::new(4, 4, 1, Shortcut::Padded, &mut Rng::new(0));
+        block.bn2 = block.bn2.map(|mut norm| {
+            norm.weight.set(&Tensor::zeros([4]));
+            norm
+        });
+        let x = Tensor::uniform([2, 4, 5, 5], 0.0, 1.0, &mut Rng::new(1));
+        let y = block.forward(&x, &Mode::train(0, 0));
+        assert_eq!(y.to_vec::<f32>(), x.to_vec::<f32>());
+        block.is_residual = false;
+        let y = block.forward(&x, &Mode::train(0, 0));
+        assert_eq!(y.to_vec::<f32>(), [0.0; 200]);
+    }
+
+    #[test]
+    fn shortcuts_keep_the_gradient_from_growing_with_the_depth() {
+        // Its size in the first block over that in the last.
+        let ratio = |model: &ResNet| {
+            let x = Tensor::randn([4, 3, 16, 16], &mut Rng::new(1));
+            let y = Tensor::from([0i64, 1, 2, 3]);
+            let loss = cross_entropy(&model.apply(&x, &Mode::train(0, 0)), &y);
+            let grads = loss.backward();
+            let norm = |block: &Block| grads[&block.conv1.weight].sqr().mean(..).item().sqrt();
+            norm(&model.layer1[0]) / norm(&model.layer3[8])
+        };
+        let (residual, plain) = (ratio(&cifar(56)), ratio(&cifar(56).without_shortcuts()));
+        assert!(
+            residual < 100.0 && plain > 100.0 * residual,
+            "residual {residual}, plain {plain}"
+        );
+    }
+
+    #[test]
+    fn a_folded_model_says_what_it_said() {
+        let rng = &mut Rng::new(0);
+        let x = Tensor::randn([4, 3, 12, 12], rng);
+        let y = Tensor::from([0i64, 1, 2, 3]);
+        for mut model in [
+            ResNet::cifar(8, 3, 4, Shortcut::Padded, rng),
+            ResNet::cifar(8, 3, 4, Shortcut::Projected, rng),
+            ResNet::cifar(8, 3, 4, Shortcut::Padded, rng).without_shortcuts(),
+        ] {
+            let mut sgd = Sgd::new(0.05);
+            for step in 0..40 {
+                let loss = cross_entropy(&model.apply(&x, &Mode::train(0, step)), &y);
+                sgd.step(&mut model, &loss.backward());
+            }
+            let before = model.apply(&x, &Mode::eval());
+            assert_eq!(before.argmax(1).to_vec::<i64>(), [0, 1, 2, 3]);
+            model.fold_norms();
+            assert!(
+                model
+                    .named_params()
+                    .iter()
+                    .all(|(name, _)| !name.contains("bn"))
+            );
+            let off = (model.apply(&x, &Mode::eval()) - &before)
+                .abs()
+                .amax(..)
+                .item();
+            // Eight layers, each a sum of up to 576 products rounded to parts of 2⁻²⁴: √576 · 8 of them, of logits up to 10.
+            assert!(off < 24.0 * 8.0 * 6e-8 * 10.0, "off by {off}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "ResNet: a depth is 6n + 2, as 20 or 56, not 18")]
+    fn a_depth_between_is_refused() {
+        let _model = cifar(18);
     }
 }

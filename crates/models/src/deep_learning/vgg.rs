@@ -11,6 +11,7 @@
 //!
 //! Axes: `B` batch, `C` channels, `H` and `W` height and width.
 
+use super::Features;
 use eras_nn::{BatchNorm, Conv2d, Init, Layer, Linear, Mode, Module, Path, Visitor, VisitorMut};
 use eras_tensor::{Rng, Tensor};
 
@@ -18,7 +19,13 @@ use eras_tensor::{Rng, Tensor};
 type Configuration = [&'static [usize]; 5];
 
 const A: Configuration = [&[64], &[128], &[256, 256], &[512, 512], &[512, 512]];
-const B: Configuration = [&[64, 64], &[128, 128], &[256, 256], &[512, 512], &[512, 512]];
+const B: Configuration = [
+    &[64, 64],
+    &[128, 128],
+    &[256, 256],
+    &[512, 512],
+    &[512, 512],
+];
 const D: Configuration = [&[64, 64], &[128, 128], &[256; 3], &[512; 3], &[512; 3]];
 const E: Configuration = [&[64, 64], &[128, 128], &[256; 4], &[512; 4], &[512; 4]];
 
@@ -117,7 +124,9 @@ impl Features for Vgg {
     fn features(&self, x: &Tensor, mode: &Mode) -> Tensor {
         // All but the last pooling, which belongs to the head: maps are finer before it.
         let parts = &self.features[..self.features.len() - 1];
-        parts.iter().fold(x.clone(), |x, part| part.forward(&x, mode))
+        parts
+            .iter()
+            .fold(x.clone(), |x, part| part.forward(&x, mode))
     }
 
     #[track_caller]
@@ -153,13 +162,22 @@ mod tests {
         let count = |depth| {
             let mut model = Vgg::new(depth, 3, 10, &mut Rng::new(0));
             assert!(model.freeze("classifier.*") == 2);
-            model.named_params().iter().filter(|(name, _)| name.starts_with("features")).map(|(_, x)| x.len()).sum::<usize>()
+            model
+                .named_params()
+                .iter()
+                .filter(|(name, _)| name.starts_with("features"))
+                .map(|(_, x)| x.len())
+                .sum::<usize>()
         };
         // torchvision's `vgg11_bn().features`, .., without its head.
-        assert_eq!([11, 13, 16, 19].map(count), [9_225_984, 9_410_880, 14_723_136, 20_035_392]);
+        assert_eq!(
+            [11, 13, 16, 19].map(count),
+            [9_225_984, 9_410_880, 14_723_136, 20_035_392]
+        );
         let names = Vgg::new(11, 3, 10, &mut Rng::new(0)).named_params();
         let names: Vec<&str> = names.iter().map(|(name, _)| &**name).step_by(4).collect();
-        let wanted = ["0", "4", "8", "11", "15", "18", "22", "25"].map(|i| format!("features.{i}.weight"));
+        let wanted =
+            ["0", "4", "8", "11", "15", "18", "22", "25"].map(|i| format!("features.{i}.weight"));
         assert_eq!(names[..8], wanted);
         assert_eq!(names[8], "classifier.weight");
     }
