@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Ask a run's model about pictures
     Predict(PredictArgs),
+    /// Draw samples from a run's model, as a grid of pictures or an animation
+    Sample(SampleArgs),
     /// The data sets that Eras knows
     Data {
         #[command(subcommand)]
@@ -96,6 +98,10 @@ pub(crate) struct TrainArgs {
     /// Begin with the weights of this file, not with random ones (its names: see `eras import --list` and `--map`)
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     pub(crate) weights: Option<PathBuf>,
+    /// Begin with what fits of another run's weights; the rest, as a head for other classes, begins anew (to train only
+    /// parts: --set freeze=NAMES)
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["resume", "weights"])]
+    pub(crate) from: Option<PathBuf>,
     /// The run folder [default: runs/RECIPE-NUMBER]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -183,6 +189,42 @@ pub(crate) struct PredictArgs {
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct SampleArgs {
+    /// The run folder
+    pub(crate) run: PathBuf,
+    /// How many samples
+    #[arg(short = 'n', long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) count: u16,
+    /// What they are drawn by
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Of this class, where the model can be told one
+    #[arg(long)]
+    pub(crate) class: Option<String>,
+    /// The way from the samples of one seed to those of another, as an animation
+    #[arg(long, value_name = "SEED..SEED", value_parser = way, conflicts_with = "seed")]
+    pub(crate) interpolate: Option<[u64; 2]>,
+    /// The picture to write: PNG, animated where the samples move
+    #[arg(short = 'o', long, value_name = "FILE", default_value = "samples.png")]
+    pub(crate) out: PathBuf,
+    /// Threads to compute with [default: all processors]; results do not depend on it
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+/// Two seeds, as in 3..8.
+fn way(text: &str) -> Result<[u64; 2], String> {
+    let seeds = text.split_once("..").and_then(|(from, to)| {
+        let seed = |text: &str| text.trim().parse::<u64>().ok();
+        Some([seed(from)?, seed(to)?])
+    });
+    seeds.ok_or_else(|| "wanted two seeds, as in 3..8".to_owned())
 }
 
 #[derive(Debug, Arguments)]

@@ -8,6 +8,7 @@ mod output;
 mod progress;
 mod reproduce;
 mod run;
+mod sample;
 mod train;
 mod weights;
 
@@ -31,6 +32,7 @@ fn execute(command: Command) -> Result<()> {
         Command::Reproduce(args) => reproduce::reproduce(&args),
         Command::Eval(args) => run::eval(&args),
         Command::Predict(args) => run::predict(&args),
+        Command::Sample(args) => sample::sample(&args),
         Command::Data {
             command: DataCommand::List(args),
         } => catalog::data(args.format),

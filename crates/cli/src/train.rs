@@ -5,7 +5,7 @@ use crate::output;
 use crate::progress::Progress;
 use eras_recipes::{Config, Job, Origin, Outcome, Prepared, Recipe, Run, settings};
 use eras_report::{Curve, format};
-use eras_tensor::{Error, Result};
+use eras_tensor::{Error, Result, Tensor};
 use eras_train::{LrSearch, Snapshot, json_object};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -38,6 +38,11 @@ pub(crate) fn train(args: &TrainArgs) -> Result<()> {
         && !goes_on
     {
         begin_with(origin, &mut *prepared, resumed.is_some(), &args.what)?;
+    }
+    if let Some(origin) = &mut config.from
+        && !goes_on
+    {
+        begin_from(origin, &mut *prepared, resumed.is_some(), &args.what)?;
     }
     if args.find_lr {
         tell_rates(&prepared.find_lr()?, args.format);
@@ -175,13 +180,63 @@ fn begin_with(
         e.at(file)
             .context("the training cannot begin with these weights")
     })?;
-    let found = eras_train::hash(&weights);
+    remember(origin, &weights, is_resumed, what)
+}
+
+/// Puts what fits of a run's weights into the model, says what it was, and writes down what they were.
+fn begin_from(
+    origin: &mut Origin,
+    prepared: &mut dyn Prepared,
+    is_resumed: bool,
+    what: &str,
+) -> Result<()> {
+    /// Nobody reads a thousand names.
+    const SHOWN: usize = 8;
+    let run = Run::open(&origin.file)?;
+    let (snapshot, damaged) = Snapshot::load_latest(&run.checkpoints())?;
+    if let Some(error) = damaged {
+        eprintln!("{error}; the one before it is used");
+    }
+    let weights = snapshot.weights();
+    let fitted = prepared.begin_from(&weights).map_err(|e| {
+        e.at(&origin.file)
+            .context("the training cannot begin from this run")
+    })?;
+    let (taken, kept) = (fitted.taken.len(), &fitted.kept);
+    eprintln!(
+        "{taken} of {} tensors begin as in {}",
+        taken + kept.len(),
+        origin.file.display()
+    );
+    for reason in kept.iter().take(SHOWN) {
+        eprintln!("  begins anew: {reason}");
+    }
+    if kept.len() > SHOWN {
+        eprintln!("  and {} more", kept.len() - SHOWN);
+    }
+    if !fitted.unused.is_empty() {
+        let shown = fitted.unused.iter().take(SHOWN);
+        let shown: Vec<&str> = shown.map(String::as_str).collect();
+        eprintln!("  not used: {} ({})", fitted.unused.len(), shown.join(", "));
+    }
+    remember(origin, &weights, is_resumed, what)
+}
+
+/// Writes down what the weights were that a training begins with; others than before are told, or refused to a run that
+/// goes on.
+fn remember(
+    origin: &mut Origin,
+    weights: &[(String, Tensor)],
+    is_resumed: bool,
+    what: &str,
+) -> Result<()> {
+    let found = eras_train::hash(weights);
     if let Some(wanted) = &origin.sha256
         && *wanted != found
     {
         let difference = format!(
             "the weights of `{}` have SHA-256 {found}, but those of the run had {wanted}",
-            file.display()
+            origin.file.display()
         );
         if is_resumed {
             return Err(Error::usage(difference));
@@ -255,9 +310,15 @@ fn change(config: &mut Config, args: &TrainArgs) -> Result<()> {
         let absolute = std::path::absolute(data).map_err(|e| Error::io(data, &e))?;
         config.data = Some(absolute);
     }
+    let origin = |path: &PathBuf| {
+        let file = std::path::absolute(path).map_err(|e| Error::io(path, &e))?;
+        Ok::<_, Error>(Origin { file, sha256: None })
+    };
     if let Some(weights) = &args.weights {
-        let file = std::path::absolute(weights).map_err(|e| Error::io(weights, &e))?;
-        config.weights = Some(Origin { file, sha256: None });
+        config.weights = Some(origin(weights)?);
+    }
+    if let Some(run) = &args.from {
+        config.from = Some(origin(run)?);
     }
     Ok(())
 }

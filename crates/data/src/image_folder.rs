@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
-use eras_tensor::{Error, Result, Tensor};
+use eras_tensor::{Dims, Error, Result, Tensor};
 
 use crate::classes::stratified;
 use crate::dataset::check_indices;
@@ -30,7 +30,10 @@ const ENDINGS: [&str; 5] = ["bmp", "jpeg", "jpg", "png", "webp"];
 /// [`load`](Self::load) reads them once, into memory, before anything else; [`keep`](Self::keep) lets those stay there
 /// that were read once. A handle: clones are cheap.
 #[derive(Debug, Clone)]
-pub struct ImageFolder(Arc<Inner>);
+pub struct ImageFolder {
+    inner: Arc<Inner>,
+    flat: bool,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -103,27 +106,39 @@ impl ImageFolder {
                 Err(e) => drop(skipped.insert(file.0, e.to_string())),
             }
         }
-        let folder = Self(Arc::new(Inner {
-            root: root.into(),
-            classes,
-            kept: readable.iter().map(|_| OnceLock::new()).collect(),
-            files: readable,
-            size,
-            color,
-            skipped: Mutex::new(skipped),
-            room: AtomicUsize::new(0),
-        }));
+        let folder = Self {
+            inner: Arc::new(Inner {
+                root: root.into(),
+                classes,
+                kept: readable.iter().map(|_| OnceLock::new()).collect(),
+                files: readable,
+                size,
+                color,
+                skipped: Mutex::new(skipped),
+                room: AtomicUsize::new(0),
+            }),
+            flat: false,
+        };
         if folder.is_empty() {
             return Err(folder.nothing_readable());
         }
         Ok(folder)
     }
 
+    /// The same pictures, `(B, C * H * W)` in a batch.
+    #[must_use]
+    pub fn flat(&self) -> Self {
+        Self {
+            flat: true,
+            ..self.clone()
+        }
+    }
+
     /// The files that were left out up to now, by path.
     #[must_use]
     pub fn skipped(&self) -> Vec<Skipped> {
         let skipped = self
-            .0
+            .inner
             .skipped
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
@@ -138,19 +153,19 @@ impl ImageFolder {
 
     /// The paths of the pictures, in the order of the samples.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.0.files.iter().map(|(path, _)| path.as_path())
+        self.inner.files.iter().map(|(path, _)| path.as_path())
     }
 
     /// The class of each picture.
     #[must_use]
     pub fn labels(&self) -> Vec<i64> {
-        self.0.files.iter().map(|(_, label)| *label).collect()
+        self.inner.files.iter().map(|(_, label)| *label).collect()
     }
 
     /// Keeps pictures in memory once they were read, scaled, as long as they take no more than `bytes` (a byte for each
     /// value of a pixel): later epochs read and decode nothing.
     pub fn keep(&self, bytes: usize) {
-        self.0.room.store(bytes, Ordering::Relaxed);
+        self.inner.room.store(bytes, Ordering::Relaxed);
     }
 
     /// Training and test set in the folder `root`: those in its folders `train` and `test` (or `val`, `valid`,
@@ -229,25 +244,30 @@ impl ImageFolder {
             for (&index, picture) in piece.iter().zip(pictures) {
                 if let Some(picture) = picture {
                     pixels.extend(picture);
-                    labels.push(self.0.files[index].1);
+                    labels.push(self.inner.files[index].1);
                 }
             }
         }
         if labels.is_empty() {
             return Err(self.nothing_readable());
         }
-        Images::new(pixels, self.shape(), labels, &self.0.classes)
+        let images = Images::new(pixels, self.shape(), labels, &self.inner.classes)?;
+        Ok(if self.flat { images.flat() } else { images })
     }
 
     /// Channels, height and width of the pictures as they are read.
     #[must_use]
     pub fn shape(&self) -> [usize; 3] {
-        [self.0.color.channels(), self.0.size[0], self.0.size[1]]
+        [
+            self.inner.color.channels(),
+            self.inner.size[0],
+            self.inner.size[1],
+        ]
     }
 
     /// The pixels of picture `index`; none, which is remembered, if it is not readable.
     fn decode(&self, index: usize) -> Option<Vec<u8>> {
-        let inner = &*self.0;
+        let inner = &*self.inner;
         let path = &inner.files[index].0;
         Picture::read(path, Some(inner.size), inner.color)
             .map(|picture| picture.pixels)
@@ -260,7 +280,7 @@ impl ImageFolder {
 
     /// Hands the pixels of picture `index` to `take`, unless it is not readable.
     fn read(&self, index: usize, take: impl FnOnce(&[u8])) {
-        let inner = &*self.0;
+        let inner = &*self.inner;
         let kept = &inner.kept[index];
         if let Some(pixels) = kept.get() {
             return take(pixels);
@@ -282,7 +302,7 @@ impl ImageFolder {
     /// Whether every picture has turned out to be unreadable.
     fn is_all_skipped(&self) -> bool {
         let skipped = self
-            .0
+            .inner
             .skipped
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
@@ -295,7 +315,7 @@ impl ImageFolder {
             format!("; the first: {}", file.reason)
         });
         Error::file(
-            &self.0.root,
+            &self.inner.root,
             format!("none of {} pictures is readable{first}", skipped.len()),
         )
     }
@@ -303,7 +323,7 @@ impl ImageFolder {
 
 impl Dataset for ImageFolder {
     fn len(&self) -> usize {
-        self.0.files.len()
+        self.inner.files.len()
     }
 
     #[track_caller]
@@ -320,13 +340,18 @@ impl Dataset for ImageFolder {
                 let start = x.len();
                 x.extend(pixels.iter().map(|&byte| f32::from(byte)));
                 to_unit(&mut x[start..]);
-                y.push(self.0.files[index].1);
+                y.push(self.inner.files[index].1);
             });
         }
         if y.is_empty() && self.is_all_skipped() {
             return Err(self.nothing_readable());
         }
-        let x = Tensor::from_slice(&x, [y.len(), channels, height, width]);
+        let shape: Dims = if self.flat {
+            [y.len(), size].into()
+        } else {
+            [y.len(), channels, height, width].into()
+        };
+        let x = Tensor::from_slice(&x, shape);
         Ok(Batch {
             x,
             y: Tensor::from_slice(&y, [y.len()]),
@@ -334,11 +359,11 @@ impl Dataset for ImageFolder {
     }
 
     fn classes(&self) -> &[String] {
-        &self.0.classes
+        &self.inner.classes
     }
 
     fn fingerprint(&self) -> Option<String> {
-        let inner = &*self.0;
+        let inner = &*self.inner;
         let how = format!("{:?} {:?}", inner.size, inner.color);
         let files = inner.files.iter().map(|(path, label)| {
             let name = path.strip_prefix(&inner.root).unwrap_or(path);

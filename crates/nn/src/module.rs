@@ -1,6 +1,6 @@
 //! What all models have in common: named parameters and buffers.
 
-use crate::{Buffer, Param};
+use crate::{Buffer, Fitted, Param};
 use eras_tensor::{Dtype, Result, Tensor};
 
 /// The name of what is being visited, as `blocks.0.attn.weight`, kept in one string.
@@ -147,6 +147,29 @@ pub trait Module {
         crate::state::load(self, state)
     }
 
+    /// Puts those saved parameters and buffers in the place of its own that have their names, types and shapes, and tells
+    /// what it took and what not: how a model begins with the weights of one that has another head.
+    ///
+    /// ```
+    /// use eras::prelude::*;
+    ///
+    /// let net = |out| {
+    ///     let rng = &mut Rng::new(0);
+    ///     Sequential::new().add(Dense::new(4, 8, rng).relu()).add(Dense::new(8, out, rng))
+    /// };
+    /// let (ten, mut three) = (net(10), net(3));
+    /// let fitted = three.load_fitting(&ten.state())?;
+    /// assert_eq!(fitted.taken, ["0.weight", "0.bias"]);
+    /// assert_eq!(fitted.kept[1], "`1.bias` is [10] there, but the model wants [3]");
+    /// # Ok::<(), eras::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If nothing fits but vectors, which may by accident ([`is_model_mismatch`](eras_tensor::Error::is_model_mismatch)).
+    fn load_fitting(&mut self, state: &[(String, Tensor)]) -> Result<Fitted> {
+        crate::state::load_fitting(self, state)
+    }
+
     /// Freezes the parameters whose name matches `pattern`, where `*` stands for anything; returns how many.
     fn freeze(&mut self, pattern: &str) -> usize {
         let mut count = 0;
@@ -163,6 +186,34 @@ pub trait Module {
         count
     }
 
+    /// What `f` makes of the model with all its parameters frozen; those that were not are thawed again. Gradients pass
+    /// through to what the model was given, and none are computed for its own weights.
+    ///
+    /// ```
+    /// use eras::prelude::*;
+    ///
+    /// let mut judge = Linear::new(2, 1, &mut Rng::new(0));
+    /// let x = Tensor::ones([4, 2]).requires_grad();
+    /// let grads = judge.frozen(|judge| judge.forward(&x).sum(..)).backward();
+    /// assert!(grads.get(&x).is_some() && grads.len() == 1);
+    /// assert!(!judge.weight.is_frozen());
+    /// ```
+    fn frozen<R>(&mut self, f: impl FnOnce(&Self) -> R) -> R
+    where
+        Self: Sized,
+    {
+        let mut thawed = Vec::new();
+        self.for_each_param_mut(&mut |_, param| {
+            thawed.push(!param.is_frozen());
+            param.freeze(true);
+        });
+        let held = Held {
+            model: self,
+            thawed,
+        };
+        f(held.model)
+    }
+
     /// Converts all float parameters and buffers to `dtype`.
     ///
     /// # Panics
@@ -174,6 +225,22 @@ pub trait Module {
             "to_dtype: parameters are floats, not {dtype}"
         );
         self.visit_mut(&mut Path::default(), &mut Convert(dtype));
+    }
+}
+
+/// A model that is frozen until this is dropped.
+struct Held<'a, M: Module> {
+    model: &'a mut M,
+    /// Which parameters were not frozen before, in their order.
+    thawed: Vec<bool>,
+}
+
+impl<M: Module> Drop for Held<'_, M> {
+    fn drop(&mut self) {
+        let mut thawed = self.thawed.iter();
+        self.model.for_each_param_mut(&mut |_, param| {
+            param.freeze(thawed.next() != Some(&true));
+        });
     }
 }
 
@@ -390,5 +457,22 @@ mod tests {
         let grads = (&*model.0 * &*model.1).sum(..).backward();
         assert!(grads.get(&model.1).is_none());
         assert_eq!((model.unfreeze("*"), model.1.is_frozen()), (2, false));
+    }
+
+    #[test]
+    fn a_model_held_still_is_thawed_again_but_for_what_was_frozen_before() {
+        let param = || Param::new(&Tensor::from([2.0f32]));
+        let mut model = (param(), param());
+        model.freeze("1");
+        let x = Tensor::from([3.0f32]).requires_grad();
+        let product = |model: &(Param, Param)| (&x * &*model.0 * &*model.1).sum(..);
+        let grads = model.frozen(product).backward();
+        assert_eq!((grads.len(), grads[&x].item()), (1, 4.0));
+        assert!(!model.0.is_frozen() && model.1.is_frozen());
+        assert_eq!(product(&model).backward().len(), 2);
+        // Also where the model refuses its input.
+        let refused = std::panic::AssertUnwindSafe(|| model.frozen(|_| panic!("no")));
+        assert!(std::panic::catch_unwind(refused).is_err());
+        assert!(!model.0.is_frozen() && model.1.is_frozen());
     }
 }

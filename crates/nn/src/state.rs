@@ -33,6 +33,92 @@ pub(crate) fn load(model: &mut (impl Module + ?Sized), state: &[(String, Tensor)
     Ok(())
 }
 
+/// What a model took of saved weights that may be another's ([`Module::load_fitting`]).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fitted {
+    /// The names of the parameters and buffers that were taken.
+    pub taken: Vec<String>,
+    /// What stayed as it was, and why: ``"`output.weight` is [10, 512] there, but the model wants [3, 512]"``.
+    pub kept: Vec<String>,
+    /// The names of what was saved and is not in the model.
+    pub unused: Vec<String>,
+}
+
+/// What [`Module::load_fitting`] does.
+pub(crate) fn load_fitting(
+    model: &mut (impl Module + ?Sized),
+    state: &[(String, Tensor)],
+) -> Result<Fitted> {
+    let saved: BTreeMap<&str, &Tensor> = state
+        .iter()
+        .map(|(name, tensor)| (name.as_str(), tensor))
+        .collect();
+    let mut fitting = Fitting {
+        saved: &saved,
+        fitted: Fitted::default(),
+    };
+    model.visit(&mut Path::default(), &mut fitting);
+    let mut fitted = fitting.fitted;
+    let mut names = Names::default();
+    model.visit(&mut Path::default(), &mut names);
+    let unused = saved.keys().filter(|name| !names.0.contains(**name));
+    fitted.unused = unused.map(|name| (*name).to_owned()).collect();
+    // A vector may fit by accident: as many classes, or units, are enough.
+    let matrices = fitted
+        .taken
+        .iter()
+        .filter(|name| saved[name.as_str()].rank() > 1);
+    if matrices.count() == 0 {
+        return Err(Error::model_mismatch(format!(
+            "nothing fits: {}",
+            listed(&fitted.kept)
+        )));
+    }
+    let taken = saved
+        .into_iter()
+        .filter(|(name, _)| fitted.taken.iter().any(|taken| taken == name));
+    model.visit_mut(&mut Path::default(), &mut Set(&taken.collect()));
+    Ok(fitted)
+}
+
+/// Tells what fits without changing anything.
+struct Fitting<'a> {
+    saved: &'a BTreeMap<&'a str, &'a Tensor>,
+    fitted: Fitted,
+}
+
+impl Fitting<'_> {
+    fn compare(&mut self, name: &str, wanted: &Tensor) {
+        let Some(saved) = self.saved.get(name) else {
+            self.fitted.kept.push(format!("`{name}` is not there"));
+            return;
+        };
+        let kind = |x: &Tensor| (x.dtype(), x.shape().to_vec());
+        if kind(saved) == kind(wanted) {
+            self.fitted.taken.push(name.to_owned());
+            return;
+        }
+        let text = |x: &Tensor| match saved.dtype() == wanted.dtype() {
+            true => format!("{:?}", x.shape()),
+            false => format!("{} {:?}", x.dtype(), x.shape()),
+        };
+        self.fitted.kept.push(format!(
+            "`{name}` is {} there, but the model wants {}",
+            text(saved),
+            text(wanted)
+        ));
+    }
+}
+
+impl Visitor for Fitting<'_> {
+    fn param(&mut self, name: &str, param: &Param) {
+        self.compare(name, param);
+    }
+    fn buffer(&mut self, name: &str, buffer: &Buffer) {
+        self.compare(name, &buffer.get());
+    }
+}
+
 /// The first of them in one line, and how many more there are.
 fn listed(problems: &[String]) -> String {
     /// A model of another kind differs in everything: nobody reads a thousand names.
@@ -94,15 +180,19 @@ impl Visitor for Names {
     }
 }
 
-/// Puts in what was found to fit.
+/// Puts in what was found to fit; the rest stays.
 struct Set<'a>(&'a BTreeMap<&'a str, &'a Tensor>);
 
 impl VisitorMut for Set<'_> {
     fn param(&mut self, name: &str, param: &mut Param) {
-        param.set(self.0[name]);
+        if let Some(saved) = self.0.get(name) {
+            param.set(saved);
+        }
     }
     fn buffer(&mut self, name: &str, buffer: &mut Buffer) {
-        buffer.set(self.0[name]);
+        if let Some(saved) = self.0.get(name) {
+            buffer.set(saved);
+        }
     }
 }
 
@@ -190,6 +280,44 @@ mod tests {
              `1` is f64 [4], but the model wants f32 [4]; `0.bais` is not in the model"
         );
         assert_eq!(numbers(&b), before);
+    }
+
+    #[test]
+    fn what_fits_is_taken_and_the_rest_is_told() {
+        let rng = &mut Rng::new(3);
+        let mut body = model(1).state();
+        body.push(("head.weight".to_owned(), Tensor::zeros([10, 2])));
+        // Another head: more outputs, and a bias that is f64 there.
+        let mut b = (Linear::new(3, 2, rng), Linear::new(2, 4, rng));
+        b.freeze("0.*");
+        let mut state = vec![body[0].clone(), body[1].clone(), body[3].clone()];
+        state.push(("1.weight".to_owned(), Tensor::zeros([10, 2])));
+        state.push(("1.bias".to_owned(), Tensor::zeros([4]).to_dtype(Dtype::F64)));
+        let before = numbers(&b);
+        let fitted = b.load_fitting(&state).expect("a body that fits");
+        assert_eq!(fitted.taken, ["0.weight", "0.bias"]);
+        assert_eq!(
+            fitted.kept,
+            [
+                "`1.weight` is [10, 2] there, but the model wants [4, 2]",
+                "`1.bias` is f64 [4] there, but the model wants f32 [4]"
+            ]
+        );
+        assert_eq!(fitted.unused, ["head.weight"]);
+        let after = numbers(&b);
+        assert_eq!(after[..2], numbers(&model(1).0));
+        assert_eq!(after[2..], before[2..]);
+        assert!(b.0.weight.is_frozen() && !b.1.weight.is_frozen());
+
+        // As many outputs, and nothing else in common.
+        let mut other = (Linear::new(7, 2, rng), Linear::new(7, 7, rng));
+        let before = numbers(&other);
+        let error = other.load_fitting(&state).expect_err("nothing in common");
+        assert!(error.is_model_mismatch());
+        let wanted =
+            "nothing fits: `0.weight` is [2, 3] there, but the model wants [2, 7]; `1.weight`";
+        assert!(error.to_string().starts_with(wanted), "{error}");
+        assert_eq!(numbers(&other), before);
     }
 
     #[test]

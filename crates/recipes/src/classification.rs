@@ -4,13 +4,14 @@
 use crate::cost::{self, Estimate, Spent};
 use crate::experiment::told;
 use crate::machine;
+use crate::pictures::{self, Answers, Sets, TestSet};
 use crate::promise::{Measured, Unit};
 use crate::recipe::{Card, Evaluation, Job, Outcome, Prediction, Prepared};
-use crate::run::{Fingerprints, Origin, Run};
+use crate::run::{Config, Fingerprints, Origin, Run};
 use crate::training;
-use eras_data::{Dataset, Images};
-use eras_nn::{Layer, Mode, Module, Summary, summary};
-use eras_report::{Chart, Headline, Mistake, Picture, Report, Series, Table, format};
+use eras_data::{Dataset, Images, Skipped};
+use eras_nn::{Fitted, Layer, Mode, Module, Summary, summary};
+use eras_report::{Chart, Headline, Mistake, Picture, Report, Section, Series, Table, format};
 use eras_tensor::{Dtype, Error, Result, Tensor, no_grad};
 use eras_train::{Confusion, Goal, History, LrSearch, Metric, Score, Snapshot, Trainer};
 use std::path::Path;
@@ -20,10 +21,9 @@ pub(crate) struct Task<M> {
     pub(crate) card: Card,
     /// What it was, why it mattered, where it stopped, what came next.
     pub(crate) story: &'static str,
-    /// The name of the data set.
-    pub(crate) data: String,
-    pub(crate) train: Images,
-    pub(crate) test: Images,
+    pub(crate) sets: Sets,
+    /// How much each class counts, if not alike.
+    pub(crate) weights: Option<Vec<f64>>,
     pub(crate) model: M,
     pub(crate) trainer: Trainer,
     /// How often a checkpoint is saved within an epoch; 0 for never.
@@ -33,7 +33,7 @@ pub(crate) struct Task<M> {
 impl<M> Task<M> {
     /// Samples of a step, as long as the training set has them.
     fn samples_per_step(&self) -> usize {
-        self.trainer.samples_per_step().min(self.train.len())
+        self.trainer.samples_per_step().min(self.sets.train.len())
     }
 }
 
@@ -66,28 +66,32 @@ pub(crate) fn precision(name: &str) -> Result<Dtype> {
 impl<M: Layer> Prepared for Task<M> {
     fn data_sha256(&self) -> Fingerprints {
         Fingerprints {
-            train: self.train.fingerprint(),
-            test: self.test.fingerprint(),
+            train: self.sets.train.fingerprint(),
+            test: self.sets.test.fingerprint(),
         }
     }
 
     fn find_lr(&mut self) -> Result<LrSearch> {
         const STEPS: usize = 200;
         self.trainer
-            .find_lr(&mut self.model, &self.train, 1e-6..=10.0, STEPS)
+            .find_lr(&mut self.model, &self.sets.train, 1e-6..=10.0, STEPS)
     }
 
     fn begin_with(&mut self, weights: &[(String, Tensor)]) -> Result<()> {
         self.model.load_state(weights)
     }
 
+    fn begin_from(&mut self, weights: &[(String, Tensor)]) -> Result<Fitted> {
+        self.model.load_fitting(weights)
+    }
+
     fn estimate(&mut self) -> Result<Option<Estimate>> {
-        let summary = summary(&self.model, sample_shape(&self.train)?);
+        let summary = summary(&self.model, sample_shape(&self.sets.test)?);
         let step = summary.step(self.samples_per_step(), self.trainer.optimizer());
         cost::check_memory(&step)?;
         let forecast = self
             .trainer
-            .forecast(&mut self.model, &self.train, &self.test)?;
+            .forecast(&mut self.model, &self.sets.train, &self.sets.test)?;
         Ok(Some(Estimate {
             memory: cost::memory(&step),
             free: machine::free_memory(),
@@ -111,15 +115,27 @@ fn train<M: Layer>(mut task: Task<M>, mut job: Job<'_>) -> Result<Outcome> {
         trainer = trainer.boxed_callback(callback);
     }
     task.trainer = trainer;
+    let Sets { train, test, .. } = &task.sets;
+    Answers {
+        shape: test.shape(),
+        classes: test.classes().to_vec(),
+        is_folder: !task.sets.folders.is_empty(),
+    }
+    .write(run)?;
     let history = match &begun.snapshot {
-        Some(snapshot) => task
-            .trainer
-            .resume(&mut task.model, &task.train, &task.test, snapshot),
-        None => task.trainer.fit(&mut task.model, &task.train, &task.test),
+        Some(snapshot) => task.trainer.resume(&mut task.model, train, test, snapshot),
+        None => task.trainer.fit(&mut task.model, train, test),
     };
     let history = history.map_err(|error| training::how_to_go_on(error, run))?;
     let last = history.epochs.last().and_then(|epoch| epoch.valid.clone());
     let test = last.ok_or_else(|| Error::new("the training ended without an epoch"))?;
+    let skipped = pictures::skipped(&task.sets.folders);
+    if !skipped.is_empty() {
+        let count = skipped.len();
+        (job.say)(&format!(
+            "{count} files were skipped, for they are not readable; the report names them"
+        ));
+    }
     let spent = begun.meter.stop(&history, flops(&task, &history)?);
     report(&task, run, &history, &test, &spent)?;
     let seconds = history.epochs.iter().map(|epoch| epoch.seconds).sum();
@@ -134,13 +150,18 @@ fn train<M: Layer>(mut task: Task<M>, mut job: Job<'_>) -> Result<Outcome> {
     })
 }
 
-/// Loss and metrics of the run's latest checkpoint on the test set.
-pub(crate) fn evaluate<M: Layer>(mut task: Task<M>, run: &Run) -> Result<Evaluation> {
-    load(&mut task.model, run)?;
+/// Loss and metrics of the run's latest checkpoint on `test`.
+pub(crate) fn evaluate<M: Layer>(
+    model: &mut M,
+    trainer: &Trainer,
+    run: &Run,
+    test: TestSet,
+) -> Result<Evaluation> {
+    load(model, run)?;
     Ok(Evaluation {
-        score: task.trainer.evaluate(&task.model, &task.test)?,
-        data_sha256: task.test.fingerprint(),
-        data: task.data,
+        score: trainer.evaluate(model, &test.images)?,
+        data_sha256: test.images.fingerprint(),
+        data: test.name,
     })
 }
 
@@ -152,21 +173,21 @@ fn load(model: &mut dyn Module, run: &Run) -> Result<()> {
         .map_err(|e| e.at(run.folder()))
 }
 
-/// What a classifier of small gray pictures (light on dark, as MNIST's) says of files.
-pub(crate) fn predict_small_gray<M: Layer>(
+/// What a run's model says of files, which `see` makes what the model sees of.
+pub(crate) fn predict<M: Layer>(
     model: &mut M,
     run: &Run,
     files: &[&Path],
-    classes: &[&str],
+    classes: &[String],
+    see: impl Fn(&Path) -> Result<Tensor>,
 ) -> Result<Vec<Result<Prediction>>> {
     load(model, run)?;
     let one = |file: &&Path| {
-        let pixels = crate::digit::read(file)?;
-        let x = Tensor::from_slice(&pixels, [1, pixels.len()]);
+        let x = see(file)?;
         let p = no_grad(|| model.apply(&x, &Mode::eval()).softmax(-1)).to_vec::<f32>();
         let mut prediction: Prediction = classes
             .iter()
-            .map(|c| (*c).to_owned())
+            .cloned()
             .zip(p.into_iter().map(f64::from))
             .collect();
         prediction.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -177,11 +198,10 @@ pub(crate) fn predict_small_gray<M: Layer>(
 
 /// Floating point operations of the matrix products of all epochs, validation included.
 fn flops<M: Layer>(task: &Task<M>, history: &History) -> Result<u64> {
-    let summary = summary(&task.model, sample_shape(&task.train)?);
-    let train = summary
-        .step(task.train.len(), task.trainer.optimizer())
-        .flops;
-    Ok(history.epochs.len() as u64 * (train + summary.forward_flops(task.test.len())))
+    let Sets { train, test, .. } = &task.sets;
+    let summary = summary(&task.model, sample_shape(test)?);
+    let training = summary.step(train.len(), task.trainer.optimizer()).flops;
+    Ok(history.epochs.len() as u64 * (training + summary.forward_flops(test.len())))
 }
 
 /// Writes the report and its pictures.
@@ -189,14 +209,15 @@ fn report<M: Layer>(
     task: &Task<M>,
     run: &Run,
     history: &History,
-    test: &Score,
+    score: &Score,
     spent: &Spent,
 ) -> Result<()> {
-    let outputs = task.trainer.predict(&task.model, &task.test)?;
-    let classes = task.test.classes();
+    let Sets { train, test, .. } = &task.sets;
+    let outputs = task.trainer.predict(&task.model, test)?;
+    let classes = test.classes();
     let matrix = {
         let mut totals = Vec::new();
-        let labels = Tensor::from_slice(task.test.labels(), [task.test.len()]);
+        let labels = Tensor::from_slice(test.labels(), [test.len()]);
         Confusion.update(&mut totals, &outputs, &labels);
         Confusion::matrix(classes, &totals)
     };
@@ -218,14 +239,15 @@ fn report<M: Layer>(
         .iter()
         .map(|epoch| epoch.samples_per_second)
         .fold(0.0, f64::max);
-    let summary = summary(&task.model, sample_shape(&task.train)?);
-    let mut page = Report::new(format!("{} on {}", task.card.name, task.data))
+    let summary = summary(&task.model, sample_shape(test)?);
+    let skipped = pictures::skipped(&task.sets.folders);
+    let mut page = Report::new(format!("{} on {}", task.card.name, task.sets.name))
         .lead(format!("{}. {}.", task.card.title, task.card.paper))
         .headline(
-            Headline::new("test accuracy", format::percent(test.accuracy()))
+            Headline::new("test accuracy", format::percent(score.accuracy()))
                 .note(task.card.promise),
         )
-        .headline(Headline::new("test loss", format::significant(test.loss)))
+        .headline(Headline::new("test loss", format::significant(score.loss)))
         .headline(Headline::new(
             "parameters",
             format::count(summary.params as u64),
@@ -237,20 +259,31 @@ fn report<M: Layer>(
         .headline(Headline::new(
             "fastest epoch",
             format!("{} samples/s", format::count(speed as u64)),
-        ));
+        ))
+        .headline(training::waiting(history));
     for headline in spent.headlines() {
         page = page.headline(headline);
     }
     if let Some(bytes) = machine::peak_memory() {
         page = page.headline(Headline::new("peak memory", format::bytes(bytes)));
     }
+    if !skipped.is_empty() {
+        let count = format::count(skipped.len() as u64);
+        page = page.headline(Headline::new("files skipped", count).note("they are not readable"));
+    }
     page = page.section(told(task.story));
     for (_, chart) in curves {
         page = page.chart(chart);
     }
     page = page.confusion(matrix).summary(layers(&summary));
-    for mistake in mistakes(&task.test, &outputs) {
+    for mistake in mistakes(test, &outputs) {
         page = page.mistake(mistake);
+    }
+    if let Some(weights) = &task.weights {
+        page = page.section(weighed(classes, &task.sets.counts, weights));
+    }
+    if !skipped.is_empty() {
+        page = page.section(left_out(&skipped));
     }
     page = page.command(format!("eras train {}/config.toml", run.folder().display()));
     for (key, value) in &run.config().settings {
@@ -264,13 +297,16 @@ fn report<M: Layer>(
         "data set",
         format!(
             "{}: {} + {} samples",
-            task.data,
-            task.train.len(),
-            task.test.len()
+            task.sets.name,
+            train.len(),
+            test.len()
         ),
     );
-    if let Some(Origin { file, .. }) = &run.config().weights {
-        page = page.environment("began with", file.display().to_string());
+    let Config { weights, from, .. } = run.config();
+    for (name, origin) in [("began with", weights), ("fine-tuned from", from)] {
+        if let Some(Origin { file, .. }) = origin {
+            page = page.environment(name, file.display().to_string());
+        }
     }
     let Fingerprints { train, test } = &run.config().data_sha256;
     for (set, sha256) in [("training", train), ("test", test)] {
@@ -282,6 +318,32 @@ fn report<M: Layer>(
         .environment("SHA-256 of the weights", hash)
         .footer(format!("Made by eras {}.", run.config().version));
     run.write("report.html", page.render().as_bytes())
+}
+
+/// How much each class counts.
+fn weighed(classes: &[String], counts: &[usize], weights: &[f64]) -> Section {
+    let table = Table::new(["class", "training pictures", "weight"]);
+    let rows = classes.iter().zip(counts).zip(weights);
+    let table = rows.fold(table, |table, ((class, count), weight)| {
+        let (count, weight) = (format::count(*count as u64), format!("{weight:.2}"));
+        table.row([class.as_str(), &count, &weight])
+    });
+    Section::new("Weights of classes")
+        .note("Classes of unequal size count alike in the loss")
+        .table(table)
+}
+
+/// Files that were no readable pictures.
+fn left_out(skipped: &[Skipped]) -> Section {
+    const SHOWN: usize = 100;
+    let table = Table::new(["what is wrong with it"]);
+    let shown = skipped.iter().take(SHOWN);
+    let table = shown.fold(table, |table, file| table.row([file.reason.as_str()]));
+    let section = Section::new("Files that were skipped").table(table);
+    match skipped.len().saturating_sub(SHOWN) {
+        0 => section,
+        more => section.text(format!("And {} more.", format::count(more as u64))),
+    }
 }
 
 /// A number of the training and the validation set by epoch.

@@ -1,6 +1,7 @@
 //! Pictures that several experiments draw.
 
 use eras_report::Picture;
+use eras_tensor::{Dtype, Tensor};
 
 /// Points in the plane (x and y in turn) of two classes, and the side that `score` gives to each place: its sign.
 pub(crate) fn plane(points: &[f32], labels: &[bool], score: impl Fn([f32; 2]) -> f32) -> Picture {
@@ -39,6 +40,18 @@ pub(crate) fn plane(points: &[f32], labels: &[bool], score: impl Fn([f32; 2]) ->
         }
     }
     Picture::rgb(SIDE, SIDE, pixels)
+}
+
+/// Gray pictures `(N, 1, H, W)` of values from 0, black, to 1, white.
+pub(crate) fn pictures(x: &Tensor) -> Vec<Picture> {
+    let &[_, 1, height, width] = x.shape() else {
+        panic!("pictures: {:?} must be (N, 1, H, W)", x.shape());
+    };
+    let gray = |x: &f32| (255.0 * x.clamp(0.0, 1.0)).round() as u8;
+    let x = x.to_dtype(Dtype::F32).to_vec::<f32>();
+    x.chunks_exact(height * width)
+        .map(|pixels| Picture::grey(width, height, pixels.iter().map(gray).collect()))
+        .collect()
 }
 
 /// The first numbers as gray: 0 in the middle, the largest in size at an end.

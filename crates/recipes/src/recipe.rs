@@ -3,6 +3,8 @@
 use crate::cost::Estimate;
 use crate::promise::{Measured, Promise};
 use crate::run::{Config, Fingerprints, Run};
+use eras_nn::Fitted;
+use eras_report::{Animation, Picture};
 use eras_tensor::{Error, Result, Tensor};
 use eras_train::{Callback, LrSearch, Score};
 use std::fmt;
@@ -103,6 +105,35 @@ pub struct Evaluation {
 /// What a model says of one file: labels with their probabilities, most likely first.
 pub type Prediction = Vec<(String, f64)>;
 
+/// What samples are wanted of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SampleRequest {
+    /// How many.
+    pub count: usize,
+    /// What they are drawn by: the same samples for the same seed.
+    pub draw: Draw,
+    /// Of which class, where the model can be told one.
+    pub class: Option<String>,
+}
+
+/// What samples are drawn by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Draw {
+    /// A seed.
+    Seed(u64),
+    /// The way from the samples of one seed to those of another.
+    Between(u64, u64),
+}
+
+/// Samples, one for each that was wanted.
+#[derive(Debug, Clone)]
+pub enum Sampled {
+    /// Pictures.
+    Pictures(Vec<Picture>),
+    /// Videos, or the way from one sample to another; all have as many frames.
+    Animations(Vec<Animation>),
+}
+
 /// A model, its data and its training.
 pub trait Recipe: Sync {
     /// What it is and what it promises.
@@ -138,6 +169,19 @@ pub trait Recipe: Sync {
         Err(self.is_an_experiment())
     }
 
+    /// Draws samples from the run's model.
+    ///
+    /// # Errors
+    /// If the model makes none (the default), cannot be told a class, does not know this one, or the run has no checkpoint
+    /// of it.
+    fn sample(&self, run: &Run, request: &SampleRequest) -> Result<Sampled> {
+        let _ = (run, request);
+        let name = self.card().name;
+        Err(Error::usage(format!(
+            "`{name}` has nothing to sample: its model makes no pictures"
+        )))
+    }
+
     /// What is said to those who ask for more than its report.
     fn is_an_experiment(&self) -> Error {
         let name = self.card().name;
@@ -161,6 +205,15 @@ pub trait Prepared {
     fn begin_with(&mut self, weights: &[(String, Tensor)]) -> Result<()> {
         let _ = weights;
         Err(Error::usage("an experiment has no weights to begin with"))
+    }
+
+    /// Begins with those of these weights, which are another model's, that fit; tells what was taken and what not.
+    ///
+    /// # Errors
+    /// If none of them fits.
+    fn begin_from(&mut self, weights: &[(String, Tensor)]) -> Result<Fitted> {
+        let _ = weights;
+        Err(Error::usage("this recipe does not begin from another run"))
     }
 
     /// What the training will cost, from a summary of the model and ten steps on a copy of its weights; `None` where it

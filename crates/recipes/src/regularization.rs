@@ -56,9 +56,16 @@ impl Regularization {
         settings::want(&rules)
     }
 
-    /// Cross entropy, with smoothed labels if they are wanted.
-    pub(crate) fn loss(&self) -> impl Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + use<> {
-        let criterion = CrossEntropy::new().label_smoothing(self.label_smoothing);
+    /// Cross entropy, with smoothed labels and weighed classes if they are wanted.
+    pub(crate) fn loss(
+        &self,
+        weights: Option<&[f64]>,
+    ) -> impl Fn(&Tensor, &Tensor) -> Tensor + Send + Sync + use<> {
+        let mut criterion = CrossEntropy::new().label_smoothing(self.label_smoothing);
+        if let Some(weights) = weights {
+            let weights: Vec<f32> = weights.iter().map(|weight| *weight as f32).collect();
+            criterion = criterion.weight(&Tensor::from(weights));
+        }
         move |logits, targets| criterion.loss(logits, targets)
     }
 

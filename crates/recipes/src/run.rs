@@ -41,6 +41,9 @@ pub struct Config {
     /// The weights that the training began with, where they were not random.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<Origin>,
+    /// The run whose weights the training began with, as far as they fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Origin>,
     /// The recipe's settings.
     pub settings: Table,
 }
@@ -49,7 +52,7 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
-    /// A file of weights ([`eras_formats::read`]).
+    /// A file of weights ([`eras_formats::read`]), or the folder of a run.
     pub file: PathBuf,
     /// What they were ([`eras_train::hash`]), where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,6 +107,7 @@ impl Config {
             data: None,
             data_sha256: Fingerprints::default(),
             weights: None,
+            from: None,
             settings,
         }
     }

@@ -65,6 +65,12 @@ pub(crate) fn how_to_go_on(error: Error, run: &Run) -> Error {
     ))
 }
 
+/// How long it waited for data.
+pub(crate) fn waiting(history: &History) -> Headline {
+    Headline::new("waiting for data", format::percent(history.waiting()))
+        .note("of the time; the next batch was not ready")
+}
+
 /// What a report says of a training that is no classification.
 pub(crate) struct Trained<'a> {
     pub(crate) history: &'a History,
@@ -85,6 +91,7 @@ impl Trained<'_> {
             Headline::new("training time", format::seconds(seconds))
                 .note(format!("{} epochs", epochs.len())),
             Headline::new("fastest epoch", format!("{speed} samples/s")),
+            waiting(self.history),
         ];
         all.extend(self.spent.headlines());
         all

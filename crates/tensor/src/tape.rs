@@ -13,6 +13,7 @@ use crate::Tensor;
 #[cfg(debug_assertions)]
 use crate::{dtype::Dtype, shape::Dims};
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -169,12 +170,15 @@ pub(crate) struct Back<'a> {
     /// Whether the gradients will be differentiated again: only tensor operations will do then.
     pub(crate) differentiable: bool,
     node: &'a Arc<Node>,
+    /// The nodes on the way to what is wanted; `None` where all gradients are.
+    leading: Option<&'a BTreeSet<u64>>,
 }
 
 impl Back<'_> {
     /// Whether the gradient of input `i` is wanted.
     pub(crate) fn wants(&self, i: usize) -> bool {
-        self.node.inputs[i].is_some()
+        let on_the_way = |input: &Arc<Node>| self.leading.is_none_or(|ids| ids.contains(&input.id));
+        self.node.inputs[i].as_ref().is_some_and(on_the_way)
     }
 
     /// The gradient of input `i`, computed only if it is wanted.

@@ -8,6 +8,14 @@ pub(crate) struct Clock {
     before: f64,
 }
 
+/// What `f` gives; the time that it takes is added to `seconds`.
+pub(crate) fn counted<R>(seconds: &mut f64, f: impl FnOnce() -> R) -> R {
+    let start = Instant::now();
+    let result = f();
+    *seconds += start.elapsed().as_secs_f64();
+    result
+}
+
 impl Clock {
     pub(crate) fn start(before: f64) -> Self {
         Self {

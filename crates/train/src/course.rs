@@ -3,7 +3,7 @@
 
 use crate::callback::{Callback, Callbacks, Moment};
 use crate::checkpoint::{Learned, Position, Snapshot};
-use crate::clock::Clock;
+use crate::clock::{Clock, counted};
 use crate::score::{Epoch, History, Score};
 use crate::totals::{Counted, Measure};
 use eras_data::{Batch, Dataset, Loader};
@@ -12,7 +12,6 @@ use eras_tensor::{Error, Result, Tensor};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 /// Something that learns by steps of its own; [`Course`] takes it through the epochs.
 pub trait Learner {
@@ -260,7 +259,7 @@ impl Course {
 
         while at.epoch < self.epochs && stopped.is_none() {
             let clock = Clock::start(at.seconds);
-            while let Some(batch) = next_batch(&mut loader, &mut at)? {
+            while let Some(batch) = counted(&mut at.waiting, || loader.next_batch())? {
                 let step = learner.step(&batch, &Mode::train(self.seed, at.step));
                 is_finite(&step, &names, &at)?;
                 let counted = Counted {
@@ -335,14 +334,6 @@ impl fmt::Debug for Course {
             .field("seed", &self.seed)
             .finish_non_exhaustive()
     }
-}
-
-/// The next batch, and how long it was waited for.
-fn next_batch(loader: &mut Loader<'_>, at: &mut Position) -> Result<Option<Batch>> {
-    let start = Instant::now();
-    let batch = loader.next_batch();
-    at.waiting += start.elapsed().as_secs_f64();
-    batch
 }
 
 fn is_finite(step: &Step, names: &[&str], at: &Position) -> Result<()> {

@@ -356,6 +356,22 @@ fn folders_are_classes_in_the_order_of_their_names() {
     let pixels = [[30.0 / 255.0; 6], [40.0_f32 / 255.0; 6]].concat();
     assert_eq!(batch.x.to_vec::<f32>(), pixels);
     assert_eq!(batch.y.to_vec::<i64>(), [1, 0]);
+    let flat = animals.flat().batch(&[4, 0]).unwrap();
+    assert_eq!(
+        (flat.x.shape(), flat.x.to_vec::<f32>()),
+        (&[2, 6][..], batch.x.to_vec())
+    );
+    assert_eq!(
+        animals
+            .flat()
+            .load()
+            .unwrap()
+            .batch(&[0])
+            .unwrap()
+            .x
+            .shape(),
+        [1, 6]
+    );
     assert_eq!(
         panic_of(|| animals.batch(&[5])),
         "ImageFolder: sample 5 of a set of 5"

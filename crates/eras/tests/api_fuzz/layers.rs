@@ -4,8 +4,8 @@ use super::random::length;
 use super::{Entry, Random, entries};
 use eras::nn::{
     self, Activation, BatchNorm, Buffer, Conv, ConvTranspose, Dense, Dropout, Embedding, Fan,
-    Flatten, GroupNorm, Identity, Init, Layer, LayerNorm, Linear, Mode, Module, Param, RmsNorm,
-    Sequential,
+    Flatten, GroupNorm, Identity, Init, Layer, LayerNorm, Linear, Maxout, Mode, Module, Param,
+    RmsNorm, Sequential,
 };
 use eras::{Dtype, Tensor};
 
@@ -34,6 +34,11 @@ pub(crate) const LAYERS: &[Entry] = entries! {
     ConvTranspose1d: |r| transposed::<1>(r);
     ConvTranspose2d: |r| transposed::<2>(r);
     ConvTranspose3d: |r| transposed::<3>(r);
+    Maxout: |r| {
+        let n = r.size();
+        let layer = Maxout::new(n, r.size(), r.size(), &mut r.rng());
+        layer.forward(&ending_in(r, n))
+    };
     Embedding: |r| {
         let (n, m) = (r.size(), r.size());
         let mut layer = Embedding::new(n, m, &mut r.rng());

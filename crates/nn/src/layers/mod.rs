@@ -13,6 +13,7 @@ mod group_norm;
 mod identity;
 mod layer_norm;
 mod linear;
+mod maxout;
 mod rms_norm;
 
 pub use activation::Activation;
@@ -27,6 +28,7 @@ pub use group_norm::GroupNorm;
 pub use identity::Identity;
 pub use layer_norm::LayerNorm;
 pub use linear::Linear;
+pub use maxout::Maxout;
 pub use rms_norm::RmsNorm;
 
 use crate::{Layer, Mode};
@@ -58,5 +60,6 @@ of_any_mode!(
     Identity,
     LayerNorm,
     Linear,
+    Maxout,
     RmsNorm
 );

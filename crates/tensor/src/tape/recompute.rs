@@ -122,7 +122,7 @@ where
             y.shape()
         );
         let Some(root) = y.node() else { return };
-        walk(root, b.dy, 0, Keep::Nothing, &mut |node, gradient| {
+        walk(root, b.dy, 0, Keep::Nothing, None, &mut |node, gradient| {
             let is_it = |x: &Tensor| x.node().is_some_and(|x| x.id == node.id);
             match leaves.iter().position(is_it) {
                 Some(i) => pending.add_input(b.node, i, gradient),

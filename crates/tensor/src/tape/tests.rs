@@ -41,6 +41,29 @@ fn a_gradient_in_the_middle_passes_through() {
 }
 
 #[test]
+fn a_gradient_by_the_input_computes_none_by_the_weights() {
+    let rng = &mut crate::Rng::new(0);
+    let [w, v] = [[5, 4], [1, 5]].map(|shape| Tensor::randn(shape, rng).requires_grad());
+    let x = Tensor::randn([7, 4], rng).requires_grad();
+    // Fused operations, whose definitions know of the weights too, and one used twice.
+    let h = x.linear(&w, None).tanh();
+    let y = (h.linear_relu(&v, None) + h.sum_keepdim(1)).sum(..);
+    let products = |xs: &[&Tensor]| {
+        let before = crate::count::flops();
+        let gradients = grad(&y, xs, None);
+        (gradients, (crate::count::flops() - before) / (2 * 7 * 5))
+    };
+    let (of_x, few) = products(&[&x]);
+    let (of_all, many) = products(&[&x, &w, &v]);
+    assert_eq!(of_x[0].to_vec::<f32>(), of_all[0].to_vec::<f32>());
+    // Both definitions are computed again (4 + 1); the gradients by inputs are as much, those by weights too.
+    assert_eq!((few, many), (2 * (4 + 1), 3 * (4 + 1)));
+    // What was not computed at first is found when the gradient is differentiated.
+    let second = of_x[0].sqr().sum(..).backward();
+    assert!(second.get(&w).is_some() && second.get(&v).is_some());
+}
+
+#[test]
 fn a_history_of_many_steps_is_dropped_and_walked_without_recursion() {
     let x = leaf(1.0);
     let mut y = &x * 1.0;

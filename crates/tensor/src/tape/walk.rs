@@ -3,8 +3,8 @@
 use super::gradients::{Gradients, check_dy};
 use super::{Back, NEXT_ID, Node, Record, Recording};
 use crate::Tensor;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -50,7 +50,7 @@ impl Tensor {
             );
         };
         let mut leaves = BTreeMap::new();
-        walk(node, dy, 0, Keep::Nothing, &mut |node, gradient| {
+        walk(node, dy, 0, Keep::Nothing, None, &mut |node, gradient| {
             if node.is_leaf {
                 leaves.insert(node.id, gradient);
             }
@@ -62,7 +62,8 @@ impl Tensor {
 /// The gradients of `sum(y * dy)` with respect to `xs`, as tensors that can be differentiated again.
 ///
 /// `xs` may be any tensors that `y` was computed from, not only leaves. Nothing on the tape is freed. An `x` that
-/// `y` does not depend on gets zeros.
+/// `y` does not depend on gets zeros. Gradients that do not lie on the way to an `x` are not computed: those of a
+/// network by its input cost nothing for its weights.
 ///
 /// ```
 /// use eras::prelude::*;
@@ -91,7 +92,7 @@ pub fn grad(y: &Tensor, xs: &[&Tensor], dy: Option<&Tensor>) -> Vec<Tensor> {
         &ones
     };
     check_dy(y, dy);
-    let mut wanted = Vec::with_capacity(xs.len());
+    let mut wanted: Vec<u64> = Vec::with_capacity(xs.len());
     for x in xs {
         let Some(node) = x.node() else {
             panic!(
@@ -104,11 +105,20 @@ pub fn grad(y: &Tensor, xs: &[&Tensor], dy: Option<&Tensor>) -> Vec<Tensor> {
     let oldest = wanted.iter().copied().min().unwrap_or(0);
     let mut found = BTreeMap::new();
     if let Some(node) = y.node() {
-        walk(node, dy, oldest, Keep::Everything, &mut |node, gradient| {
+        let leading = leading(node, oldest, |id| wanted.contains(&id));
+        let mut keep = |node: &Arc<Node>, gradient| {
             if wanted.contains(&node.id) {
                 found.insert(node.id, gradient);
             }
-        });
+        };
+        walk(
+            node,
+            dy,
+            oldest,
+            Keep::Everything,
+            Some(&leading),
+            &mut keep,
+        );
     }
     wanted
         .iter()
@@ -131,8 +141,31 @@ pub(super) enum Keep {
     Everything,
 }
 
-/// Walks back from `root`, whose gradient is `dy`, entering all nodes younger than `oldest` but the leaves.
-/// The leaves, what is at least as old as `oldest`, and, if everything is kept, every node on the way is shown to
+/// The ids of the nodes from which a way leads back to one that is wanted, through nodes younger than `oldest`.
+fn leading(root: &Arc<Node>, oldest: u64, is_wanted: impl Fn(u64) -> bool) -> BTreeSet<u64> {
+    let mut seen = BTreeMap::new();
+    let mut pending = vec![root];
+    while let Some(node) = pending.pop() {
+        if seen.insert(node.id, node).is_none() && node.id > oldest {
+            pending.extend(node.inputs.iter().flatten());
+        }
+    }
+    let mut leading = BTreeSet::new();
+    // The inputs of a node are older than it: they come first.
+    for (id, node) in seen {
+        let leads = || {
+            let mut inputs = node.inputs.iter().flatten();
+            id > oldest && inputs.any(|input| leading.contains(&input.id))
+        };
+        if is_wanted(id) || leads() {
+            leading.insert(id);
+        }
+    }
+    leading
+}
+
+/// Walks back from `root`, whose gradient is `dy`, entering all nodes younger than `oldest` but the leaves, and of them
+/// only those that are `leading`, where that is given. The leaves, what is at least as old as `oldest`, and, if everything is kept, every node on the way is shown to
 /// `visit` once, with its whole gradient.
 #[track_caller]
 pub(super) fn walk(
@@ -140,6 +173,7 @@ pub(super) fn walk(
     dy: &Tensor,
     oldest: u64,
     keep: Keep,
+    leading: Option<&BTreeSet<u64>>,
     visit: &mut dyn FnMut(&Arc<Node>, Tensor),
 ) {
     let _recording = Recording::set(match keep {
@@ -149,6 +183,9 @@ pub(super) fn walk(
     let mut pending = Pending::default();
     pending.add(root, dy.clone());
     while let Some((node, dy)) = pending.latest() {
+        if leading.is_some_and(|leading| !leading.contains(&node.id)) {
+            continue;
+        }
         if node.is_leaf || node.id <= oldest {
             visit(&node, dy);
             continue;
@@ -173,11 +210,12 @@ pub(super) fn walk(
             dy: &dy,
             differentiable: keep == Keep::Everything,
             node: &node,
+            leading,
         };
         if b.differentiable {
             let newest = NEXT_ID.load(Ordering::Relaxed) - 1;
             if let Some(y) = rule.by_definition() {
-                through_definition(&y, newest, b.dy, &mut pending);
+                through_definition(&y, newest, &b, &mut pending);
                 continue;
             }
         }
@@ -186,13 +224,24 @@ pub(super) fn walk(
 }
 
 /// The gradient of a fused operation through `y`, its result computed by what it means: all nodes after `newest`.
-fn through_definition(y: &Tensor, newest: u64, dy: &Tensor, pending: &mut Pending) {
+fn through_definition(y: &Tensor, newest: u64, b: &Back<'_>, pending: &mut Pending) {
     let Some(root) = y.node() else { return };
-    walk(root, dy, newest, Keep::Everything, &mut |node, gradient| {
+    let leading = b
+        .leading
+        .map(|outer| leading(root, newest, |id| outer.contains(&id)));
+    let mut on = |node: &Arc<Node>, gradient| {
         if node.id <= newest {
             pending.add(node, gradient);
         }
-    });
+    };
+    walk(
+        root,
+        b.dy,
+        newest,
+        Keep::Everything,
+        leading.as_ref(),
+        &mut on,
+    );
 }
 
 /// Gradients on their way down, added up by node. The latest stands apart: a chain of operations needs no map.

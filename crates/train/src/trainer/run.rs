@@ -3,7 +3,7 @@
 use super::{Averaging, Clip, NonFinite, Trainer, samples};
 use crate::callback::{Callbacks, Moment};
 use crate::checkpoint::{Position, Snapshot};
-use crate::clock::Clock;
+use crate::clock::{Clock, counted};
 use crate::objective::Objective;
 use crate::score::{Epoch, History};
 use crate::totals::{Counted, Measure};
@@ -14,7 +14,6 @@ use eras_nn::{
 };
 use eras_tensor::{Error, Gradients, Result, Rng, Tensor, no_grad};
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 /// How many steps in a row may be skipped.
 const SKIPS: u64 = 100;
@@ -154,9 +153,9 @@ impl<'a, M: Module, O: Objective<M>> Training<'a, M, O> {
 
     /// The batches of the next step; `None` at the end of the epoch.
     pub(super) fn next_batches(&mut self) -> Result<Option<Vec<Batch>>> {
-        let start = Instant::now();
-        let batches = self.make_batches();
-        self.at.waiting += start.elapsed().as_secs_f64();
+        let mut seconds = 0.0;
+        let batches = counted(&mut seconds, || self.make_batches());
+        self.at.waiting += seconds;
         batches
     }
 

@@ -1,0 +1,166 @@
+//! The deep convolutional adversarial net on digits and clothes (Radford, Metz & Chintala 2015, arXiv:1511.06434).
+
+use super::adversarial::{self, Common, Contest, Game, Players, signed, unsigned};
+use crate::promise::{Bound, Promise, Unit};
+use crate::recipe::{Card, Era, Evaluation, Prepared, Recipe};
+use crate::run::{Config, Run};
+use crate::settings::{self, to_table};
+use eras_data::Batch;
+use eras_models::deep_learning::dcgan::Dcgan;
+use eras_models::deep_learning::gan::discriminator_loss;
+use eras_nn::Mode;
+use eras_tensor::{Result, Rng, Tensor, no_grad};
+use eras_train::{Learner, Parts, Step};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// `eras train dcgan`.
+#[derive(Debug)]
+pub struct DcganRecipe;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+struct Settings {
+    #[serde(flatten)]
+    common: Common,
+    /// Numbers that a picture is made of.
+    noise: usize,
+    /// Channels at 14 x 14; at 7 x 7 there are twice as many.
+    width: usize,
+    /// Adam's.
+    lr: f64,
+    beta1: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            common: Common::new(8, 64),
+            noise: 100,
+            width: 64,
+            lr: 2e-4,
+            beta1: 0.5,
+        }
+    }
+}
+
+impl Recipe for DcganRecipe {
+    fn card(&self) -> Card {
+        Card {
+            name: "dcgan",
+            title: "The deep convolutional adversarial net",
+            era: Era::DeepLearning,
+            paper: "Radford, Metz & Chintala 2015, Unsupervised representation learning with deep convolutional generative adversarial networks",
+            data: "MNIST (embedded), or Fashion-MNIST",
+            promise: "each class 5% to 15% of 10,000 samples, as LeNet sees them",
+        }
+    }
+
+    fn promises(&self) -> Vec<Promise> {
+        let promise = |name, unit, bound| Promise { name, unit, bound };
+        vec![
+            promise("frechet_distance", Unit::Plain, Bound::AtMost(30.0)),
+            promise("smallest_class", Unit::Share, Bound::AtLeast(0.05)),
+            promise("largest_class", Unit::Share, Bound::AtMost(0.15)),
+        ]
+    }
+
+    fn defaults(&self) -> toml::Table {
+        to_table(&Settings::default())
+    }
+
+    fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>> {
+        Ok(Box::new(game(config, config.data.as_deref())?))
+    }
+
+    fn evaluate(&self, run: &Run, data: Option<&Path>) -> Result<Evaluation> {
+        let config = run.config();
+        let game = game(config, data.or(config.data.as_deref()))?;
+        adversarial::evaluate(game, run)
+    }
+}
+
+fn game(config: &Config, folder: Option<&Path>) -> Result<Game<Duel>> {
+    let settings: Settings = settings::read(&config.settings)?;
+    settings.common.check()?;
+    let rules = [
+        (settings.noise > 0, "noise", "at least 1"),
+        (settings.width > 0, "width", "at least 1"),
+    ];
+    settings::want(&rules)?;
+    adversarial::check_adam(settings.lr, settings.beta1)?;
+    let data = settings.common.data(folder)?;
+    Ok(Game {
+        recipe: &DcganRecipe,
+        story: include_str!("../../stories/dcgan.md"),
+        contest: Duel::new(&settings),
+        common: settings.common,
+        data,
+    })
+}
+
+struct Duel {
+    dcgan: Dcgan,
+    players: Players,
+    noise: usize,
+    batch_size: usize,
+}
+
+impl Duel {
+    fn new(settings: &Settings) -> Self {
+        let rng = &mut Rng::new(settings.common.seed);
+        Self {
+            dcgan: Dcgan::new(settings.noise, settings.width, rng),
+            players: Players::new(settings.lr, settings.beta1),
+            noise: settings.noise,
+            batch_size: settings.common.batch_size,
+        }
+    }
+}
+
+impl Learner for Duel {
+    fn numbers(&self) -> Vec<&'static str> {
+        Players::NUMBERS.to_vec()
+    }
+
+    fn step(&mut self, batch: &Batch, mode: &Mode) -> Step {
+        let real = signed(&batch.x);
+        let z = self.noise(real.shape()[0], &mut mode.rng());
+        let Dcgan {
+            generator,
+            discriminator,
+        } = &mut self.dcgan;
+        let made = generator.forward(&z, mode);
+        // Real and made pictures are batches of their own, each with its own statistics.
+        self.players
+            .round(generator, discriminator, &real, &made, |judge, x| {
+                judge.forward(x, mode)
+            })
+    }
+
+    fn parts(&mut self) -> Parts<'_> {
+        self.players.parts(&mut self.dcgan)
+    }
+}
+
+impl Contest for Duel {
+    fn samples_per_step(&self) -> usize {
+        self.batch_size
+    }
+
+    fn noise(&self, n: usize, rng: &mut Rng) -> Tensor {
+        Tensor::randn([n, self.noise], rng)
+    }
+
+    fn pictures(&self, z: &Tensor, _classes: &Tensor) -> Tensor {
+        unsigned(&self.dcgan.generator.forward(z, &Mode::eval()))
+    }
+
+    fn held_out(&self, real: &Tensor, made: &Tensor, _classes: &Tensor) -> f64 {
+        let logits = |x: &Tensor| {
+            let x = signed(x);
+            self.dcgan.discriminator.forward(&x, &Mode::eval())
+        };
+        no_grad(|| discriminator_loss(&logits(real), &logits(made)).item())
+    }
+}

@@ -1,0 +1,382 @@
+//! What classifiers of pictures learn from: a set that is known by name, or the user's own folder with a folder for each
+//! class.
+
+use crate::run::Run;
+use crate::settings;
+use eras_data::{
+    Cifar10, Color, Dataset, FashionMnist, ImageFolder, Images, Mnist, Picture, Search, Skipped,
+    Subset, catalog, class_counts, class_weights,
+};
+use eras_formats::files;
+use eras_tensor::{Error, Result, Tensor, nearest};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// The name of the user's own folder as a set.
+const FOLDER: &str = "folder";
+/// Decoded pictures of a folder are kept in memory up to so many bytes.
+const KEPT: usize = 1 << 30;
+/// Classes are weighed where the largest has at least so many times as many pictures as the smallest.
+const UNEQUAL: f64 = 1.5;
+
+/// How pictures of a folder are read and split: settings that recipes share.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct FolderSettings {
+    /// Height and width to which pictures of a folder are scaled.
+    size: usize,
+    /// Whether pictures of a folder lose their colour.
+    gray: bool,
+    /// The share of each class that is tested with, where a folder has none named `test`.
+    test_share: f64,
+    /// Of that selection. It is not that of the training, so that another training is tested with the same.
+    split_seed: u64,
+    /// Whether rare classes count more, where the largest has 1.5 times as many pictures as the smallest.
+    class_weights: bool,
+}
+
+impl Default for FolderSettings {
+    fn default() -> Self {
+        Self {
+            size: 32,
+            gray: false,
+            test_share: 0.2,
+            split_seed: 0,
+            class_weights: true,
+        }
+    }
+}
+
+impl FolderSettings {
+    pub(crate) fn check(&self) -> Result<()> {
+        settings::want(&[
+            (
+                (1..=4096).contains(&self.size),
+                "size",
+                "a height and width from 1 to 4096",
+            ),
+            (
+                self.test_share > 0.0 && self.test_share < 1.0,
+                "test_share",
+                "a share above 0 and below 1",
+            ),
+        ])
+    }
+
+    fn color(&self) -> Color {
+        match self.gray {
+            true => Color::Gray,
+            false => Color::Rgb,
+        }
+    }
+
+    /// How much each class counts, where they are so unequal that it matters.
+    pub(crate) fn weights(&self, counts: &[usize]) -> Option<Vec<f64>> {
+        let (least, most) = (counts.iter().min()?, counts.iter().max()?);
+        let is_unequal = *least > 0 && *most as f64 >= UNEQUAL * *least as f64;
+        (self.class_weights && is_unequal).then(|| class_weights(counts))
+    }
+}
+
+/// Refuses a setting `dataset` that is none of `known` and no folder.
+pub(crate) fn check_dataset(dataset: &str, known: &[&str]) -> Result<()> {
+    let all: Vec<&str> = known.iter().copied().chain([FOLDER]).collect();
+    if all.contains(&dataset) {
+        return Ok(());
+    }
+    let hint = nearest(dataset, &all);
+    Err(Error::usage(format!(
+        "setting `dataset` is `{dataset}`, which is not known here; {hint}"
+    )))
+}
+
+/// What is trained on and tested with.
+pub(crate) struct Sets {
+    /// What they are called.
+    pub(crate) name: String,
+    pub(crate) train: Box<dyn Dataset>,
+    pub(crate) test: Images,
+    /// Pictures of each class in the training set.
+    pub(crate) counts: Vec<usize>,
+    /// The folders that they are read from, if they are.
+    pub(crate) folders: Vec<ImageFolder>,
+}
+
+impl Sets {
+    /// The set called `dataset`, or the folder `data` if that is no folder of this set but has one for each class. A
+    /// batch is `(B, C, H, W)`, or `(B, C·H·W)` if `flat`.
+    pub(crate) fn load(
+        dataset: &str,
+        folder: &FolderSettings,
+        data: Option<&Path>,
+        flat: bool,
+    ) -> Result<Self> {
+        if let Some(root) = data
+            && is_folder(dataset, root)
+        {
+            return Self::of_folder(folder, root, flat);
+        }
+        let search = Search::given(data);
+        let [train, test] = match dataset {
+            "mnist" => Mnist::find(&search).map(|set| [set.train, set.test])?,
+            "fashion-mnist" => FashionMnist::find(&search).map(|set| [set.train, set.test])?,
+            "cifar10" => Cifar10::find(&search).map(|set| [set.train, set.test])?,
+            _ => {
+                return Err(Error::usage(
+                    "setting `dataset` is `folder`: name it by --data, a folder with one for each class",
+                ));
+            }
+        };
+        let [train, test] = [train, test].map(|set| if flat { set.flat() } else { set.planes() });
+        Ok(Self {
+            name: dataset.to_owned(),
+            counts: class_counts(train.labels(), train.classes().len()),
+            train: Box::new(train),
+            test,
+            folders: Vec::new(),
+        })
+    }
+
+    fn of_folder(settings: &FolderSettings, root: &Path, flat: bool) -> Result<Self> {
+        let size = [settings.size; 2];
+        let [train, test] = ImageFolder::train_and_test(
+            root,
+            size,
+            settings.color(),
+            settings.test_share,
+            settings.split_seed,
+        )?;
+        if test.is_empty() {
+            return Err(Error::file(
+                root,
+                format!("{} pictures leave none to test with", train.len()),
+            ));
+        }
+        let labels = train.whole().labels();
+        let labels: Vec<i64> = train.indices().iter().map(|&i| labels[i]).collect();
+        let counts = class_counts(&labels, train.classes().len());
+        let shaped = |part: &Subset<ImageFolder>| match flat {
+            true => part.whole().flat(),
+            false => part.whole().clone(),
+        };
+        // The test set is read now: a report shows its mistakes, and what is not readable is known.
+        let tested = shaped(&test).load_some(test.indices())?;
+        let learned = shaped(&train);
+        learned.keep(KEPT);
+        Ok(Self {
+            name: name_of(root),
+            counts,
+            folders: vec![train.whole().clone(), test.whole().clone()],
+            train: Box::new(learned.subset(train.indices().to_vec())),
+            test: tested,
+        })
+    }
+
+    /// What a run is evaluated on: its own test set, or all of the pictures in another folder of its classes.
+    pub(crate) fn load_test(
+        dataset: &str,
+        folder: &FolderSettings,
+        run: &Run,
+        data: Option<&Path>,
+        flat: bool,
+    ) -> Result<TestSet> {
+        let own = run.config().data.as_deref();
+        let other = data.filter(|data| Some(*data) != own && is_folder(dataset, data));
+        let test = match other {
+            Some(root) => {
+                let all = ImageFolder::open(root, [folder.size; 2], folder.color())?;
+                let all = if flat { all.flat() } else { all };
+                TestSet {
+                    name: name_of(root),
+                    images: all.load()?,
+                    counts: Vec::new(),
+                }
+            }
+            None => {
+                let sets = Self::load(dataset, folder, data.or(own), flat)?;
+                TestSet {
+                    name: sets.name,
+                    images: sets.test,
+                    counts: sets.counts,
+                }
+            }
+        };
+        if let Some(answers) = Answers::read(run)?
+            && answers.classes != test.images.classes()
+        {
+            return Err(Error::usage(format!(
+                "found the classes {:?}, but the run has learned {:?}",
+                test.images.classes(),
+                answers.classes
+            )));
+        }
+        Ok(test)
+    }
+}
+
+/// What a run is evaluated on.
+pub(crate) struct TestSet {
+    pub(crate) name: String,
+    pub(crate) images: Images,
+    /// Pictures of each class in the training set that it belongs to; none if it belongs to none.
+    pub(crate) counts: Vec<usize>,
+}
+
+fn name_of(root: &Path) -> String {
+    let name = root.file_name().unwrap_or(root.as_os_str());
+    name.to_string_lossy().into_owned()
+}
+
+/// Whether `root` is the user's own folder of pictures, not one with the files of `dataset`.
+fn is_folder(dataset: &str, root: &Path) -> bool {
+    let known = catalog::all().into_iter().find(|set| set.name == dataset);
+    let is_set = || known.is_some_and(|set| Search::default().at(root).local(set).is_ok());
+    let has_folders = || {
+        let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+        entries
+            .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
+            .any(|entry| entry.path().is_dir())
+    };
+    dataset == FOLDER || (has_folders() && !is_set())
+}
+
+/// Files of `folders` that were left out, each once.
+pub(crate) fn skipped(folders: &[ImageFolder]) -> Vec<Skipped> {
+    let mut all: Vec<Skipped> = folders.iter().flat_map(ImageFolder::skipped).collect();
+    all.sort_by(|a, b| a.path.cmp(&b.path));
+    all.dedup();
+    all
+}
+
+/// What a run's model sees and what it answers, kept beside its weights: `answers.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Answers {
+    /// Channels, height and width.
+    pub(crate) shape: [usize; 3],
+    /// The names of the classes, by number.
+    pub(crate) classes: Vec<String>,
+    /// Whether the pictures came from a folder of the user's.
+    pub(crate) is_folder: bool,
+}
+
+impl Answers {
+    const FILE: &str = "answers.json";
+    /// The longest that is read, in bytes: parsed it takes many times as much.
+    const LONGEST: usize = 1 << 21;
+
+    pub(crate) fn write(&self, run: &Run) -> Result<()> {
+        let text = serde_json::to_vec(self).map_err(|e| Error::new(e.to_string()))?;
+        run.write(Self::FILE, &text)
+    }
+
+    /// None where the run is of a build that did not write them.
+    pub(crate) fn read(run: &Run) -> Result<Option<Self>> {
+        let path = run.folder().join(Self::FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = files::read(&path)?;
+        if bytes.len() > Self::LONGEST {
+            let (found, most) = (bytes.len(), Self::LONGEST);
+            return Err(Error::file(
+                &path,
+                format!("is damaged: {found} bytes, of which at most {most} are read"),
+            ));
+        }
+        Self::parse(&bytes).map_err(|e| e.at(&path)).map(Some)
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self> {
+        let answers: Self =
+            serde_json::from_slice(bytes).map_err(|e| Error::new(format!("is damaged: {e}")))?;
+        // A picture is scaled to this: more memory than any recipe asks for would be taken.
+        let [channels, height, width] = answers.shape;
+        let fits =
+            matches!(channels, 1 | 3) && [height, width].iter().all(|n| (1..=4096).contains(n));
+        if !fits || answers.classes.is_empty() {
+            return Err(Error::new("is damaged: no shape of pictures with classes"));
+        }
+        Ok(answers)
+    }
+
+    /// Those of a build that did not write them, on MNIST or Fashion-MNIST.
+    pub(crate) fn of_before(dataset: &str) -> Self {
+        let classes = match dataset {
+            "fashion-mnist" => FashionMnist::CLASSES,
+            _ => Mnist::CLASSES,
+        };
+        Self {
+            shape: [1, 28, 28],
+            classes: classes.map(str::to_owned).to_vec(),
+            is_folder: false,
+        }
+    }
+
+    /// Whether it was trained on pictures as MNIST's: small, gray, light on dark, in the middle.
+    pub(crate) fn is_small_gray(&self) -> bool {
+        self.shape == [1, 28, 28] && !self.is_folder
+    }
+
+    /// The picture at `path` as the model sees it, `(1, C, H, W)`.
+    pub(crate) fn see(&self, path: &Path) -> Result<Tensor> {
+        let [channels, height, width] = self.shape;
+        let color = if channels == 1 {
+            Color::Gray
+        } else {
+            Color::Rgb
+        };
+        let picture = Picture::read(path, Some([height, width]), color)?;
+        let pixels: Vec<f32> = picture
+            .pixels
+            .iter()
+            .map(|x| f32::from(*x) / 255.0)
+            .collect();
+        Ok(Tensor::from_slice(&pixels, [1, channels, height, width]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_model_answers_is_read_as_it_was_written_or_refused() {
+        let answers = Answers {
+            shape: [3, 32, 48],
+            classes: vec!["cat \u{1f408}".into(), "\"dog\"".into()],
+            is_folder: true,
+        };
+        let text = serde_json::to_string(&answers).unwrap();
+        assert_eq!(Answers::parse(text.as_bytes()).unwrap(), answers);
+        for (from, to) in [
+            ("[3,32,48]", "[2,32,48]"),
+            ("[3,32,48]", "[3,0,48]"),
+            ("[3,32,48]", "[3,32,99999999]"),
+            ("[3,32,48]", "[3,32]"),
+            ("true", "1"),
+            ("}", ""),
+        ] {
+            let error = Answers::parse(text.replace(from, to).as_bytes()).unwrap_err();
+            assert!(error.to_string().starts_with("is damaged: "), "{error}");
+        }
+        let nobody = Answers {
+            classes: Vec::new(),
+            ..answers
+        };
+        let text = serde_json::to_string(&nobody).unwrap();
+        assert!(Answers::parse(text.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn classes_are_weighed_where_they_are_unequal_enough() {
+        let settings = FolderSettings::default();
+        assert_eq!(settings.weights(&[10, 14]), None);
+        assert_eq!(settings.weights(&[10, 30]), Some(vec![2.0, 20.0 / 30.0]));
+        assert_eq!(settings.weights(&[]), None);
+        let off = FolderSettings {
+            class_weights: false,
+            ..settings
+        };
+        assert_eq!(off.weights(&[10, 30]), None);
+    }
+}
