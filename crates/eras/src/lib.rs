@@ -45,5 +45,8 @@ pub mod prelude {
     pub use crate::train::{Accuracy, EarlyStopping, Goal, Trainer};
     pub use crate::{ConvOptions, Padding, PerAxis};
     pub use crate::{CustomOp, checkpoint, custom};
-    pub use crate::{Dtype, Gradients, INFER, PadMode, Reduction, Rng, Tensor, grad, no_grad};
+    pub use crate::{
+        Dtype, Gradients, INFER, Interpolation, PadMode, Reduction, Resize, Rng, Tensor, Window,
+        grad, no_grad,
+    };
 }

@@ -10,9 +10,17 @@
 //! in and `O` out; `p` runs over the output, `t` over the kernel, `s` is the stride, `d` the dilation and `a` the padding
 //! in front. A transposed convolution is the gradient by the input, called forward.
 
-use crate::buffer::Buffer;
-use crate::matmul::{Activation, Epilogue, Mat, matmul};
+use crate::matmul::tile::Micro;
+use crate::matmul::{Activation, Work, on_best_f32, on_best_f64};
 use crate::{Float, team};
+use axis::Axis;
+use correlate::{Correlation, Weights};
+
+mod axis;
+mod correlate;
+mod field;
+mod weight;
+mod winograd;
 
 /// What meets what: the lengths of all axes. Axes of space that are not there come first, with length 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,11 +74,128 @@ impl Shape {
         );
     }
 
-    /// Where in `x` an axis is read for place `p` and element `t` of the kernel, if inside.
-    fn source(&self, axis: usize, p: usize, t: usize) -> Option<usize> {
-        let at = p * self.stride[axis] + t * self.dilation[axis];
-        let at = at.checked_sub(self.before[axis])?;
-        (at < self.input[axis]).then_some(at)
+    /// The weights as a matrix from channels in to channels out.
+    fn weights<'a, T>(&self, data: &'a [T]) -> Weights<'a, T> {
+        let k = volume(self.kernel);
+        Weights {
+            data,
+            group: self.c_out * self.c_in * k,
+            row: self.c_in * k,
+            channel: k,
+            taps: (0..k).collect(),
+        }
+    }
+
+    /// The convolution as a correlation.
+    fn forward<'a, T>(
+        &self,
+        x: &'a [T],
+        w: &'a [T],
+        bias: Option<&'a [T]>,
+        activation: Activation,
+    ) -> Correlation<'a, T> {
+        Correlation {
+            batch: self.batch,
+            groups: self.groups,
+            m: self.c_out,
+            depth: self.c_in,
+            axes: self.axes(),
+            source: x,
+            weights: self.weights(w),
+            bias,
+            relu: activation == Activation::Relu,
+        }
+    }
+
+    /// How `x` is read for each place of `y`.
+    fn axes(&self) -> [Axis; 3] {
+        std::array::from_fn(|d| Axis {
+            from: self.input[d],
+            places: self.output[d],
+            step: self.stride[d],
+            shifts: (0..self.kernel[d])
+                .map(|t| (t * self.dilation[d]) as isize - self.before[d] as isize)
+                .collect(),
+            to: self.output[d],
+            to_first: 0,
+            to_step: 1,
+        })
+    }
+
+    /// The classes of places of `x` that meet the same elements of the kernel: on each axis those that leave the same
+    /// remainder, with the padding before them, by the stride. Only those that meet any.
+    fn phases(&self) -> Vec<[usize; 3]> {
+        let remainders = |d: usize| {
+            let mut all: Vec<usize> = (0..self.kernel[d])
+                .map(|t| t * self.dilation[d] % self.stride[d])
+                .collect();
+            all.sort_unstable();
+            all.dedup();
+            all
+        };
+        let [a, b, c] = [0, 1, 2].map(remainders);
+        let mut phases = Vec::new();
+        for a in a {
+            for b in &b {
+                phases.extend(c.iter().map(|c| [a, *b, *c]));
+            }
+        }
+        phases
+    }
+
+    /// The gradient by the input as a correlation, for the places of one phase.
+    fn by_input<'a, T>(
+        &self,
+        phase: [usize; 3],
+        dy: &'a [T],
+        w: &'a [T],
+        bias: Option<&'a [T]>,
+        activation: Activation,
+    ) -> Correlation<'a, T> {
+        // Place q, with q + a = s u + r, meets y at u − (d t − r) / s for each t with that remainder r.
+        let meets = |d: usize, t: &usize| *t * self.dilation[d] % self.stride[d] == phase[d];
+        let taps = |d: usize| (0..self.kernel[d]).filter(move |t| meets(d, t));
+        let axes = std::array::from_fn(|d| {
+            let (s, r, a) = (self.stride[d], phase[d], self.before[d]);
+            let first = a.saturating_sub(r).div_ceil(s);
+            let end = (self.input[d] + a).saturating_sub(r).div_ceil(s).max(first);
+            Axis {
+                from: self.output[d],
+                places: end - first,
+                step: 1,
+                shifts: taps(d)
+                    .map(|t| first as isize - ((t * self.dilation[d] - r) / s) as isize)
+                    .collect(),
+                to: self.input[d],
+                to_first: (first * s + r).saturating_sub(a),
+                to_step: s,
+            }
+        });
+        let k = volume(self.kernel);
+        let [_, b, c] = self.kernel;
+        let mut all = Vec::new();
+        for i in taps(0) {
+            for j in taps(1) {
+                all.extend(taps(2).map(|t| (i * b + j) * c + t));
+            }
+        }
+        Correlation {
+            batch: self.batch,
+            groups: self.groups,
+            m: self.c_in,
+            depth: self.c_out,
+            axes,
+            source: dy,
+            weights: Weights {
+                data: w,
+                group: self.c_out * self.c_in * k,
+                row: k,
+                channel: self.c_in * k,
+                taps: all,
+            },
+            bias,
+            relu: activation == Activation::Relu,
+        }
     }
 }
 
@@ -92,30 +217,8 @@ pub fn forward<T: Float>(
     shape: &Shape,
 ) {
     shape.check(x.len(), w.len(), y.len());
-    let (k, n) = (shape.c_in * volume(shape.kernel), volume(shape.output));
-    if y.is_empty() {
-        return;
-    }
-    let mut columns = Buffer::new(k * n * size_of::<T>());
-    let columns = columns.slice_mut::<T>();
-    for_groups(shape, |image, group, index| {
-        gather(
-            columns,
-            part(x, index, shape.c_in * volume(shape.input)),
-            shape,
-        );
-        let y = part_mut(y, index, shape.c_out * n);
-        let w = part(w, group, shape.c_out * k);
-        let _ = image;
-        matmul(
-            y,
-            (shape.c_out, k, n),
-            Mat::rows(w, k),
-            Mat::rows(columns, n),
-            &Epilogue::default(),
-        );
-    });
-    finish(y, bias, activation, shape.groups * shape.c_out, n);
+    check_bias(bias, shape.groups * shape.c_out);
+    correlate(y, &shape.forward(x, w, bias, activation));
 }
 
 /// `dx`: what each element of `x` weighs, times `dy`. With bias and activation it is a transposed convolution.
@@ -132,35 +235,42 @@ pub fn by_input<T: Float>(
     shape: &Shape,
 ) {
     shape.check(dx.len(), w.len(), dy.len());
-    let (k, n) = (shape.c_in * volume(shape.kernel), volume(shape.output));
-    dx.fill(T::ZERO);
-    if !dx.is_empty() && !dy.is_empty() {
-        let mut columns = Buffer::new(k * n * size_of::<T>());
-        let columns = columns.slice_mut::<T>();
-        for_groups(shape, |_, group, index| {
-            let w = part(w, group, shape.c_out * k);
-            let dy = part(dy, index, shape.c_out * n);
-            matmul(
-                columns,
-                (k, shape.c_out, n),
-                Mat::rows(w, k).t(),
-                Mat::rows(dy, n),
-                &Epilogue::default(),
-            );
-            scatter(
-                part_mut(dx, index, shape.c_in * volume(shape.input)),
-                columns,
-                shape,
-            );
-        });
+    check_bias(bias, shape.groups * shape.c_in);
+    transposed(dx, dy, w, bias, activation, shape, correlate);
+}
+
+/// [`by_input`], phase by phase.
+fn transposed<T: Float>(
+    dx: &mut [T],
+    dy: &[T],
+    w: &[T],
+    bias: Option<&[T]>,
+    activation: Activation,
+    shape: &Shape,
+    correlate: impl Fn(&mut [T], &Correlation<'_, T>),
+) {
+    if dx.is_empty() {
+        return;
     }
-    finish(
-        dx,
-        bias,
-        activation,
-        shape.groups * shape.c_in,
-        volume(shape.input),
-    );
+    let phases = shape.phases();
+    if phases.len()
+        < shape
+            .stride
+            .iter()
+            .fold(1, |n: usize, s| n.saturating_mul(*s))
+    {
+        // Where no element of the kernel comes there is nothing but the bias.
+        fill(
+            dx,
+            bias,
+            activation,
+            shape.groups * shape.c_in,
+            volume(shape.input),
+        );
+    }
+    for phase in phases {
+        correlate(dx, &shape.by_input(phase, dy, w, bias, activation));
+    }
 }
 
 /// `dw`: the sum over the batch of what each weight weighs.
@@ -170,139 +280,86 @@ pub fn by_input<T: Float>(
 #[track_caller]
 pub fn by_weight<T: Float>(dw: &mut [T], x: &[T], dy: &[T], shape: &Shape) {
     shape.check(x.len(), dw.len(), dy.len());
-    let (k, n) = (shape.c_in * volume(shape.kernel), volume(shape.output));
-    dw.fill(T::ZERO);
-    if dw.is_empty() || n == 0 {
-        return;
-    }
-    let mut columns = Buffer::new(k * n * size_of::<T>());
-    let columns = columns.slice_mut::<T>();
-    let add = Epilogue {
-        accumulate: true,
-        ..Epilogue::default()
-    };
-    for_groups(shape, |_, group, index| {
-        gather(
-            columns,
-            part(x, index, shape.c_in * volume(shape.input)),
-            shape,
+    weight::by_weight(dw, x, dy, shape);
+}
+
+#[track_caller]
+fn check_bias<T>(bias: Option<&[T]>, channels: usize) {
+    if let Some(bias) = bias {
+        assert!(
+            bias.len() == channels,
+            "conv: the bias has {} elements, wanted [{channels}]",
+            bias.len()
         );
-        let dy = part(dy, index, shape.c_out * n);
-        let dw = part_mut(dw, group, shape.c_out * k);
-        matmul(
-            dw,
-            (shape.c_out, n, k),
-            Mat::rows(dy, n),
-            Mat::rows(columns, n).t(),
-            &add,
-        );
-    });
-}
-
-/// Calls `work(image, group, image * groups + group)` for each.
-fn for_groups(shape: &Shape, mut work: impl FnMut(usize, usize, usize)) {
-    for image in 0..shape.batch {
-        for group in 0..shape.groups {
-            work(image, group, image * shape.groups + group);
-        }
     }
 }
 
-fn part<T>(x: &[T], index: usize, len: usize) -> &[T] {
-    &x[index * len..(index + 1) * len]
-}
-
-fn part_mut<T>(x: &mut [T], index: usize, len: usize) -> &mut [T] {
-    &mut x[index * len..(index + 1) * len]
-}
-
-/// The elements of `x (C, *input)` that meet each element of the kernel, in the order of the output: `(C, *kernel,
-/// *output)`.
-fn gather<T: Float>(columns: &mut [T], x: &[T], shape: &Shape) {
-    let n = volume(shape.output);
-    let columns = team::Rows::new(columns, n);
-    team::split(columns, 8, |first, columns| {
-        for (i, column) in columns.chunks_exact_mut(n).enumerate() {
-            for_places(shape, first + i, |p, q| {
-                column[p] = q.map_or(T::ZERO, |q| x[q])
-            });
-        }
-    });
-}
-
-/// Adds columns to where [`gather`] takes them from.
-fn scatter<T: Float>(x: &mut [T], columns: &[T], shape: &Shape) {
-    let (n, taps) = (volume(shape.output), volume(shape.kernel));
-    let m = volume(shape.input);
-    let parts = (team::Rows::new(x, m), team::Rows::new(columns, n * taps));
-    team::split(parts, 1, |_, (x, columns)| {
-        for (t, column) in columns.chunks_exact(n).enumerate() {
-            for_places(shape, t, |p, q| {
-                if let Some(q) = q {
-                    x[q] += column[p];
-                }
-            });
-        }
-    });
-}
-
-/// Calls `visit(p, q)` for each place `p` of the output and the element `q` of `(C, *input)` that it meets at element
-/// `row` of `(C, *kernel)`.
-fn for_places(shape: &Shape, row: usize, mut visit: impl FnMut(usize, Option<usize>)) {
-    let Shape {
-        kernel,
-        input,
-        output,
-        ..
-    } = shape;
-    let (channel, t) = (row / volume(*kernel), row % volume(*kernel));
-    let t = [
-        t / kernel[2] / kernel[1],
-        t / kernel[2] % kernel[1],
-        t % kernel[2],
-    ];
-    let mut p = 0;
-    for i in 0..output[0] {
-        let plane = shape.source(0, i, t[0]).map(|at| channel * input[0] + at);
-        for j in 0..output[1] {
-            let line = plane
-                .zip(shape.source(1, j, t[1]))
-                .map(|(plane, at)| plane * input[1] + at);
-            for k in 0..output[2] {
-                let q = line
-                    .zip(shape.source(2, k, t[2]))
-                    .map(|(line, at)| line * input[2] + at);
-                visit(p, q);
-                p += 1;
-            }
-        }
-    }
-}
-
-/// Adds the bias of each channel, and applies the activation.
-fn finish<T: Float>(
+/// Fills each channel with its bias after the activation; a channel has `n` elements.
+fn fill<T: Float>(
     y: &mut [T],
     bias: Option<&[T]>,
     activation: Activation,
     channels: usize,
     n: usize,
 ) {
-    if y.is_empty() || (bias.is_none() && activation == Activation::Identity) {
+    if y.is_empty() {
         return;
     }
     team::split(
         team::Rows::new(y, n),
-        (1 << 14) / n.min(1 << 14),
+        16_384_usize.div_ceil(n),
         |first, y| {
             for (i, y) in y.chunks_exact_mut(n).enumerate() {
                 let bias = bias.map_or(T::ZERO, |bias| bias[(first + i) % channels]);
-                for y in y {
-                    *y += bias;
-                    if activation == Activation::Relu && *y < T::ZERO {
-                        *y = T::ZERO;
-                    }
-                }
+                y.fill(if activation == Activation::Relu && bias < T::ZERO {
+                    T::ZERO
+                } else {
+                    bias
+                });
             }
         },
     );
 }
+
+/// Computes a correlation by the best kernels.
+fn correlate<T: Float>(result: &mut [T], job: &Correlation<'_, T>) {
+    struct Run<'a, 'b, T>(&'a Correlation<'b, T>, &'a mut [T]);
+    impl<T: Float> Work<T> for Run<'_, '_, T> {
+        unsafe fn run<K: Micro<In = T, Out = T>>(self) {
+            // SAFETY: this function's contract; the lengths have been checked.
+            unsafe {
+                if winograd::suits(self.0) {
+                    winograd::run::<T, K>(self.0, self.1);
+                } else {
+                    correlate::run::<T, K>(self.0, self.1);
+                }
+            }
+        }
+    }
+    let places: usize = job.axes.iter().map(|axis| axis.places).product();
+    if result.is_empty() || places == 0 {
+        return;
+    }
+    if std::any::TypeId::of::<T>() == std::any::TypeId::of::<f32>() {
+        on_best_f32(Run(&job.cast(), same_mut(result)));
+    } else {
+        on_best_f64(Run(&job.cast(), same_mut(result)));
+    }
+}
+
+/// The same numbers, where `T` is `U`.
+fn same<T: Float, U: Float>(x: &[T]) -> &[U] {
+    assert_eq!(std::any::TypeId::of::<T>(), std::any::TypeId::of::<U>());
+    // SAFETY: the types are the same.
+    unsafe { std::slice::from_raw_parts(x.as_ptr().cast(), x.len()) }
+}
+
+/// The same numbers, where `T` is `U`.
+fn same_mut<T: Float, U: Float>(x: &mut [T]) -> &mut [U] {
+    assert_eq!(std::any::TypeId::of::<T>(), std::any::TypeId::of::<U>());
+    // SAFETY: the types are the same.
+    unsafe { std::slice::from_raw_parts_mut(x.as_mut_ptr().cast(), x.len()) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,8 @@ use crate::{Float, team};
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod half;
-mod portable;
-mod tile;
+pub(crate) mod portable;
+pub(crate) mod tile;
 
 pub use half::{HalfFloat, matmul_half, matmul_half_batched, matmul_half_narrow};
 
@@ -258,6 +258,33 @@ fn unchecked<T: Float>(
     let done = unsafe { own::<T>(c, (m, k, n), a, b, epilogue) };
     assert!(done, "matmul: no kernel for {}", std::any::type_name::<T>());
 }
+
+/// What runs on kernels of any kind.
+pub(crate) trait Work<T> {
+    /// # Safety
+    /// The processor has the instructions of `K`.
+    unsafe fn run<K: tile::Micro<In = T, Out = T>>(self);
+}
+
+macro_rules! on_best {
+    ($name:ident, $t:ident, $avx512:ident) => {
+        /// Runs `work` on the best kernels that this processor has for such numbers.
+        pub(crate) fn $name(work: impl Work<$t>) {
+            // SAFETY: the processor has just been asked.
+            unsafe {
+                #[cfg(target_arch = "x86_64")]
+                if avx512::available() {
+                    return work.run::<avx512::$avx512>();
+                } else if portable::avx2_available() {
+                    return work.run::<portable::Avx2<$t>>();
+                }
+                work.run::<portable::Usual<$t>>();
+            }
+        }
+    };
+}
+on_best!(on_best_f32, f32, F32);
+on_best!(on_best_f64, f64, F64);
 
 /// Calls the best kernels that this processor has; false if `T` is neither `f32` nor `f64`.
 ///

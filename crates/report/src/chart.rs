@@ -3,7 +3,7 @@
 //! A value that is not finite, or that a logarithmic axis cannot show, leaves a gap in its line: a
 //! diverged run shows where it broke.
 
-mod frame;
+pub(crate) mod frame;
 mod series;
 #[cfg(test)]
 mod tests;
@@ -46,10 +46,10 @@ pub struct Chart {
     pub series: Vec<Series>,
 }
 
-const WIDTH: f64 = 460.0;
+pub(crate) const WIDTH: f64 = 460.0;
 const PLOT_HEIGHT: f64 = 210.0;
-const EDGE: f64 = 10.0;
-const LEGEND_ROW: f64 = 18.0;
+pub(crate) const EDGE: f64 = 10.0;
+pub(crate) const LEGEND_ROW: f64 = 18.0;
 
 /// Up to so many points each gets a marker of its own; more would hide the line.
 const MARKED_POINTS: usize = 30;
@@ -320,7 +320,7 @@ impl Chart {
                     self.place(point.0),
                     self.value(point.1)
                 );
-                let (shape, tip) = (marker(index, x, y), svg::escape(&tip));
+                let (shape, tip) = (marker(index, x, y, 1.0), svg::escape(&tip));
                 put!(
                     out,
                     "<path class=\"dot f{colour}\" d=\"{shape}\"><title>{tip}</title></path>\n"
@@ -349,16 +349,37 @@ fn dash(index: usize) -> &'static str {
 }
 
 /// Circle, square, triangle, diamond in turn: the lines differ without colour too.
-fn marker(index: usize, x: f64, y: f64) -> String {
+pub(crate) fn marker(index: usize, x: f64, y: f64, size: f64) -> String {
+    let n = |from: f64, units: f64| num(from + units * size);
+    let length = |units: f64| n(0.0, units);
     match index % 4 {
         0 => format!(
-            "M{} {}a3.2 3.2 0 1 0 6.4 0a3.2 3.2 0 1 0 -6.4 0z",
-            num(x - 3.2),
-            num(y)
+            "M{} {}a{r} {r} 0 1 0 {d} 0a{r} {r} 0 1 0 -{d} 0z",
+            n(x, -3.2),
+            num(y),
+            r = length(3.2),
+            d = length(6.4)
         ),
-        1 => format!("M{} {}h5.8v5.8h-5.8z", num(x - 2.9), num(y - 2.9)),
-        2 => format!("M{} {}l3.8 6.6h-7.6z", num(x), num(y - 4.2)),
-        _ => format!("M{} {}l4 4l-4 4l-4 -4z", num(x), num(y - 4.0)),
+        1 => format!(
+            "M{} {}h{s}v{s}h-{s}z",
+            n(x, -2.9),
+            n(y, -2.9),
+            s = length(5.8)
+        ),
+        2 => format!(
+            "M{} {}l{} {}h-{}z",
+            num(x),
+            n(y, -4.2),
+            length(3.8),
+            length(6.6),
+            length(7.6)
+        ),
+        _ => format!(
+            "M{} {}l{s} {s}l-{s} {s}l-{s} -{s}z",
+            num(x),
+            n(y, -4.0),
+            s = length(4.0)
+        ),
     }
 }
 
@@ -402,7 +423,11 @@ fn draw_legend(out: &mut String, entries: &[Entry], top: f64) {
     {
         let y = top + 12.0 + *row as f64 * LEGEND_ROW;
         let (colour, dash) = (series % COLOURS, dash(*series));
-        let (from, line, shape) = (num(*x), num(y - 4.0), marker(*series, x + 10.0, y - 4.0));
+        let (from, line, shape) = (
+            num(*x),
+            num(y - 4.0),
+            marker(*series, x + 10.0, y - 4.0, 1.0),
+        );
         let (name, note) = (svg::escape(name), svg::escape(note));
         let note = if note.is_empty() {
             note

@@ -3,6 +3,7 @@
 use crate::chart::Chart;
 use crate::diagram::Diagram;
 use crate::gallery::{self, Moving, Shown};
+use crate::scatter::Scatter;
 use crate::svg::escape;
 use crate::table::Table;
 
@@ -27,6 +28,7 @@ enum Block {
     Text(String),
     Table(Table),
     Chart(Chart),
+    Scatters(Vec<Scatter>),
     Diagram(Diagram),
     Pictures(Vec<Shown>),
     Animations(Vec<Moving>),
@@ -67,6 +69,16 @@ impl Section {
         self.block(Block::Chart(chart))
     }
 
+    /// Adds points in the plane, side by side where there are several; nothing if there is none.
+    #[must_use]
+    pub fn scatters(self, scatters: impl IntoIterator<Item = Scatter>) -> Self {
+        let scatters: Vec<Scatter> = scatters.into_iter().collect();
+        if scatters.is_empty() {
+            return self;
+        }
+        self.block(Block::Scatters(scatters))
+    }
+
     /// Adds the drawing of a net.
     #[must_use]
     pub fn diagram(self, diagram: Diagram) -> Self {
@@ -101,12 +113,8 @@ impl Section {
         let body = self.blocks.iter().map(|block| match block {
             Block::Text(text) => format!("<p>{}</p>\n", escape(text)),
             Block::Table(table) => table.html(),
-            Block::Chart(chart) => {
-                format!(
-                    "<div class=\"charts\">\n<figure>{}</figure>\n</div>\n",
-                    chart.svg()
-                )
-            }
+            Block::Chart(chart) => figures([chart.svg()]),
+            Block::Scatters(scatters) => figures(scatters.iter().map(Scatter::svg)),
             Block::Diagram(diagram) => {
                 format!(
                     "<div class=\"scroll\"><figure>{}</figure></div>\n",
@@ -118,4 +126,11 @@ impl Section {
         });
         [escape(&self.title), escape(&self.note), body.collect()]
     }
+}
+
+/// Drawings side by side, where there is room.
+fn figures(drawings: impl IntoIterator<Item = String>) -> String {
+    let all = drawings.into_iter();
+    let all: String = all.map(|svg| format!("<figure>{svg}</figure>\n")).collect();
+    format!("<div class=\"charts\">\n{all}</div>\n")
 }

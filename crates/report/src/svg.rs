@@ -14,12 +14,13 @@ const STYLE: &str = "\
 .eras .bg{fill:#fff}.eras .ink{fill:#1b1c1f}.eras .soft{fill:#63666c}\
 .eras .grid{stroke:#e4e4e1}.eras .axis{stroke:#8d9096}.eras .line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}\
 .eras .fine{stroke-width:1.25}.eras .dot{stroke:#fff;stroke-width:1.25}.eras .ring{fill:none;stroke-width:1.5}\
+.eras .tag{fill:#1b1c1f;stroke:#fff;stroke-width:3.5;stroke-linejoin:round;paint-order:stroke;font-weight:600}\
 .eras .cell{fill:#f1f1ee}.eras .gap{stroke:#fff}.eras .right{fill:#0a55c2}.eras .wrong{fill:#d1590b}.eras .on{fill:#fff}\
 .eras .f0{fill:#0a55c2}.eras .f1{fill:#e0660a}.eras .f2{fill:#1a4d3b}.eras .f3{fill:#ae6890}.eras .f4{fill:#7d5b04}.eras .f5{fill:#614184}\
 .eras .s0{stroke:#0a55c2}.eras .s1{stroke:#e0660a}.eras .s2{stroke:#1a4d3b}.eras .s3{stroke:#ae6890}.eras .s4{stroke:#7d5b04}.eras .s5{stroke:#614184}\
 @media screen and (prefers-color-scheme:dark){\
 .eras .bg{fill:#15171a}.eras .ink{fill:#e9e9e7}.eras .soft{fill:#9b9fa6}\
-.eras .grid{stroke:#2c2f35}.eras .axis{stroke:#70747c}.eras .dot{stroke:#15171a}\
+.eras .grid{stroke:#2c2f35}.eras .axis{stroke:#70747c}.eras .dot{stroke:#15171a}.eras .tag{fill:#e9e9e7;stroke:#15171a}\
 .eras .cell{fill:#1f2227}.eras .gap{stroke:#15171a}.eras .right{fill:#2f74d8}.eras .wrong{fill:#d9671c}.eras .on{fill:#fff}\
 .eras .f0{fill:#4f9dff}.eras .f1{fill:#ff9040}.eras .f2{fill:#a0fde6}.eras .f3{fill:#bb759a}.eras .f4{fill:#f3e043}.eras .f5{fill:#c1bff2}\
 .eras .s0{stroke:#4f9dff}.eras .s1{stroke:#ff9040}.eras .s2{stroke:#a0fde6}.eras .s3{stroke:#bb759a}.eras .s4{stroke:#f3e043}.eras .s5{stroke:#c1bff2}\

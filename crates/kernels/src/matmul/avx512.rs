@@ -3,7 +3,7 @@
 //! A tile is up to 14 rows by two vectors of C, in 28 of the 32 registers. Every element is one chain of fused
 //! multiply-adds in the order of `k`, however the product is cut; that is why all ways to cut it give the same bits.
 
-use super::tile::{Micro, Tile, View};
+use super::tile::{Micro, Places, Run, Tile, View};
 use half::bf16;
 use std::arch::x86_64::*;
 
@@ -89,6 +89,14 @@ macro_rules! tile {
                         for v in 0..V {
                             let bias = $load(mask(v), bias.add(v * $lanes));
                             for i in 0..R {
+                                acc[i][v] = $add(acc[i][v], bias);
+                            }
+                        }
+                    }
+                    if let Some(bias) = finish.row_bias {
+                        for i in 0..R {
+                            let bias = $set1(*bias.add(i));
+                            for v in 0..V {
                                 acc[i][v] = $add(acc[i][v], bias);
                             }
                         }
@@ -202,6 +210,23 @@ impl Micro for F32 {
                 transpose_32(to, width, from.at.cast(), from.lane * 4, lanes, depth);
             } else {
                 super::tile::pack_plain(to, width, from, lanes, depth, 1);
+            }
+        }
+    }
+
+    unsafe fn gather(to: *mut f32, from: *const f32, lanes: &Places<'_>, steps: &Places<'_>) {
+        // SAFETY: as above.
+        unsafe {
+            if lanes.starts.is_empty() {
+                return gather_steps(to, from, lanes.at, steps);
+            }
+            let most = lanes.starts.windows(2).map(|w| w[1] - w[0]).max();
+            match most.unwrap_or(0) {
+                0 | 1 => gather_lanes::<1>(to, from, lanes, steps.at),
+                2 => gather_lanes::<2>(to, from, lanes, steps.at),
+                3 => gather_lanes::<3>(to, from, lanes, steps.at),
+                4 => gather_lanes::<4>(to, from, lanes, steps.at),
+                _ => gather_lanes::<16>(to, from, lanes, steps.at),
             }
         }
     }
@@ -370,6 +395,102 @@ unsafe fn transpose_block<const FULL: bool>(
                 _mm512_storeu_ps(to.add(p * width), r[p]);
             } else if p < depth {
                 _mm512_mask_storeu_ps(to.add(p * width), first(out), r[p]);
+            }
+        }
+    }
+}
+
+/// [`Micro::gather`] of lanes that lie in at most `R` runs to each vector.
+#[target_feature(enable = "avx512f")]
+unsafe fn gather_lanes<const R: usize>(
+    to: *mut f32,
+    from: *const f32,
+    lanes: &Places<'_>,
+    steps: &[usize],
+) {
+    let mut runs = [[Run::default(); R]; 2];
+    for (v, runs) in runs.iter_mut().enumerate().take(lanes.starts.len() - 1) {
+        let known = lanes.runs_of(v);
+        runs[..known.len()].copy_from_slice(known);
+    }
+    let two = lanes.at.len() > 16;
+    for (p, step) in steps.iter().enumerate() {
+        // SAFETY: masks keep loads within what the caller vouches for; a step has 32 places in `to`.
+        unsafe {
+            let (from, to) = (from.wrapping_add(*step), to.add(32 * p));
+            _mm512_store_ps(to, load_runs(from, &runs[0]));
+            if two {
+                _mm512_store_ps(to.add(16), load_runs(from, &runs[1]));
+            }
+        }
+    }
+}
+
+/// The 16 places of these runs.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn load_runs<const R: usize>(from: *const f32, runs: &[Run; R]) -> __m512 {
+    // SAFETY: masks keep loads within what the caller vouches for.
+    unsafe {
+        let mut x = _mm512_maskz_loadu_ps(runs[0].mask, from.wrapping_offset(runs[0].at));
+        for run in &runs[1..] {
+            x = _mm512_mask_loadu_ps(x, run.mask, from.wrapping_offset(run.at));
+        }
+        x
+    }
+}
+
+/// [`Micro::gather`] of steps that lie in runs: a transpose in blocks of 16 by 16.
+#[target_feature(enable = "avx512f")]
+unsafe fn gather_steps(to: *mut f32, from: *const f32, lanes: &[usize], steps: &Places<'_>) {
+    for (g, at) in steps.at.chunks(16).enumerate() {
+        let runs = steps.runs_of(g);
+        // SAFETY: lanes and steps are the caller's; a step has 32 places in `to`.
+        unsafe {
+            let to = to.add(32 * 16 * g);
+            for (v, lanes) in lanes.chunks(16).enumerate() {
+                let to = to.add(16 * v);
+                match runs {
+                    [a] if at.len() == 16 && lanes.len() == 16 => {
+                        transpose_runs::<1, true>(to, from, lanes, &[*a], 16)
+                    }
+                    [a] => transpose_runs::<1, false>(to, from, lanes, &[*a], at.len()),
+                    [a, b] => transpose_runs::<2, false>(to, from, lanes, &[*a, *b], at.len()),
+                    _ => {
+                        let mut all = [Run::default(); 16];
+                        all[..runs.len()].copy_from_slice(runs);
+                        transpose_runs::<16, false>(to, from, lanes, &all, at.len());
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Up to 16 lanes of `depth` steps.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn transpose_runs<const R: usize, const FULL: bool>(
+    to: *mut f32,
+    from: *const f32,
+    lanes: &[usize],
+    runs: &[Run; R],
+    depth: usize,
+) {
+    let mut r = [_mm512_setzero_ps(); 16];
+    // SAFETY: lanes and runs are the caller's; a step has 32 places in `to`.
+    unsafe {
+        for i in 0..16 {
+            if FULL {
+                r[i] = _mm512_loadu_ps(from.wrapping_add(lanes[i]).wrapping_offset(runs[0].at));
+            } else if i < lanes.len() {
+                r[i] = load_runs(from.wrapping_add(lanes[i]), runs);
+            }
+        }
+        let r = transpose(r);
+        for p in 0..16 {
+            if FULL || p < depth {
+                _mm512_store_ps(to.add(32 * p), r[p]);
             }
         }
     }

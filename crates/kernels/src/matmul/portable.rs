@@ -8,24 +8,24 @@ use std::marker::PhantomData;
 
 /// Sums by multiplying, rounding, adding: for processors without fused multiply-adds.
 #[cfg(any(not(target_arch = "aarch64"), test))]
-pub(super) struct Plain<T>(PhantomData<T>);
+pub(crate) struct Plain<T>(PhantomData<T>);
 /// Sums by fused multiply-adds that are part of the target: NEON.
 #[cfg(any(target_arch = "aarch64", test))]
-pub(super) struct Fused<T>(PhantomData<T>);
+pub(crate) struct Fused<T>(PhantomData<T>);
 /// Sums by the fused multiply-adds of AVX2.
 #[cfg(target_arch = "x86_64")]
-pub(super) struct Avx2<T>(PhantomData<T>);
+pub(crate) struct Avx2<T>(PhantomData<T>);
 
 /// The kernels that every processor of this kind runs.
 #[cfg(target_arch = "aarch64")]
-pub(super) type Usual<T> = Fused<T>;
+pub(crate) type Usual<T> = Fused<T>;
 /// The kernels that every processor of this kind runs.
 #[cfg(not(target_arch = "aarch64"))]
-pub(super) type Usual<T> = Plain<T>;
+pub(crate) type Usual<T> = Plain<T>;
 
 /// Whether this processor runs [`Avx2`].
 #[cfg(target_arch = "x86_64")]
-pub(super) fn avx2_available() -> bool {
+pub(crate) fn avx2_available() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")
 }
 
@@ -131,12 +131,16 @@ unsafe fn start<T: Float, const COLS: usize>(t: &Tile<'_, T, T>) -> [[T; COLS]; 
 /// As of [`Micro::tile`].
 unsafe fn end<T: Float, const COLS: usize>(t: &Tile<'_, T, T>, sums: &[[T; COLS]; ROWS]) {
     let bias = t.finish.and_then(|finish| finish.bias);
+    let row_bias = t.finish.and_then(|finish| finish.row_bias);
     let relu = t.finish.is_some_and(|finish| finish.relu);
     for i in 0..t.rows {
+        // SAFETY: the caller vouches for `rows` of the bias of rows.
+        let row_bias = row_bias.map(|bias| unsafe { *bias.add(i) });
         for j in 0..t.cols {
             // SAFETY: the caller vouches for `rows` by `cols` elements of C, and for `cols` of the bias.
             unsafe {
                 let x = bias.map_or(sums[i][j], |bias| sums[i][j] + *bias.add(j));
+                let x = row_bias.map_or(x, |bias| x + bias);
                 *t.c.add(i * t.c_row + j) = if relu && x < T::ZERO { T::ZERO } else { x };
             }
         }

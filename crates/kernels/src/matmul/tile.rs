@@ -15,10 +15,10 @@ use std::cell::Cell;
 
 /// A matrix in memory, seen by a packing routine: lanes go side by side into vectors, steps follow each other in `k`.
 #[derive(Clone, Copy)]
-pub(super) struct View<T> {
-    pub(super) at: *const T,
-    pub(super) lane: usize,
-    pub(super) step: usize,
+pub(crate) struct View<T> {
+    pub(crate) at: *const T,
+    pub(crate) lane: usize,
+    pub(crate) step: usize,
 }
 
 // SAFETY: only read through, and only while the slice that it comes from is borrowed.
@@ -36,35 +36,38 @@ impl<T> View<T> {
 
 /// What happens to a tile after its last product.
 #[derive(Clone, Copy)]
-pub(super) struct Finish<T> {
-    pub(super) bias: Option<*const T>,
-    pub(super) relu: bool,
+pub(crate) struct Finish<T> {
+    /// One for each column.
+    pub(crate) bias: Option<*const T>,
+    /// One for each row of the tile.
+    pub(crate) row_bias: Option<*const T>,
+    pub(crate) relu: bool,
 }
 
 // SAFETY: the bias is only read, and only while its slice is borrowed.
 unsafe impl<T: Sync> Sync for Finish<T> {}
 
 /// One call of a micro-kernel.
-pub(super) struct Tile<'a, I, O> {
-    pub(super) rows: usize,
-    pub(super) cols: usize,
+pub(crate) struct Tile<'a, I, O> {
+    pub(crate) rows: usize,
+    pub(crate) cols: usize,
     /// Steps of `k`, in units of `PAIR`.
-    pub(super) units: usize,
-    pub(super) a: *const I,
+    pub(crate) units: usize,
+    pub(crate) a: *const I,
     /// From row to row and from unit to unit; only read where A is not packed.
-    pub(super) a_row: usize,
-    pub(super) a_step: usize,
-    pub(super) b: *const I,
-    pub(super) b_step: usize,
-    pub(super) c: *mut O,
-    pub(super) c_row: usize,
+    pub(crate) a_row: usize,
+    pub(crate) a_step: usize,
+    pub(crate) b: *const I,
+    pub(crate) b_step: usize,
+    pub(crate) c: *mut O,
+    pub(crate) c_row: usize,
     /// Go on from what C holds.
-    pub(super) load: bool,
-    pub(super) finish: Option<&'a Finish<O>>,
+    pub(crate) load: bool,
+    pub(crate) finish: Option<&'a Finish<O>>,
 }
 
 /// A micro-kernel with its packing.
-pub(super) trait Micro {
+pub(crate) trait Micro {
     type In: Copy + Send + Sync + 'static;
     type Out: Copy + Send + Sync + 'static;
     /// Most rows of a tile.
@@ -95,6 +98,110 @@ pub(super) trait Micro {
         lanes: usize,
         depth: usize,
     );
+
+    /// Packs `depth` steps of lanes that lie anywhere, as a panel of B: element `(lane, step)` is `from[lanes[lane] +
+    /// steps[step]]`. Lanes that are missing to `COLS` are filled up with zeros.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instructions; `from` reaches as far as the sums say; `to` has room for `COLS`
+    /// times as many steps, rounded up to whole pairs.
+    unsafe fn gather(to: *mut Self::In, from: *const Self::In, lanes: &Places, steps: &Places) {
+        // SAFETY: handed on.
+        unsafe { gather_plain(to, Self::COLS, from, lanes.at, steps.at, Self::PAIR) }
+    }
+}
+
+/// Places in memory; along lanes or along steps it is known where they follow each other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Places<'a> {
+    pub(crate) at: &'a [usize],
+    /// Where in `runs` those of each 16 places begin, and where the last ones end; empty if nothing is known.
+    pub(crate) starts: &'a [usize],
+    pub(crate) runs: &'a [Run],
+}
+
+/// Neighbours among 16 places: where the first of the 16 would be, and a bit for each that is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) at: isize,
+    pub(crate) mask: u16,
+}
+
+impl<'a> Places<'a> {
+    /// Places of which nothing is known.
+    pub(crate) fn anywhere(at: &'a [usize]) -> Self {
+        Self {
+            at,
+            starts: &[],
+            runs: &[],
+        }
+    }
+
+    /// The runs of the `i`-th 16 places.
+    pub(crate) fn runs_of(&self, i: usize) -> &'a [Run] {
+        &self.runs[self.starts[i]..self.starts[i + 1]]
+    }
+}
+
+/// Places and their runs.
+#[derive(Debug, Default)]
+pub(crate) struct Runs {
+    pub(crate) at: Vec<usize>,
+    starts: Vec<usize>,
+    runs: Vec<Run>,
+}
+
+impl Runs {
+    pub(crate) fn new(at: Vec<usize>) -> Self {
+        let (mut starts, mut runs) = (vec![0], Vec::<Run>::new());
+        for group in at.chunks(16) {
+            for (i, &at) in group.iter().enumerate() {
+                let at = at as isize - i as isize;
+                match runs[starts[starts.len() - 1]..].last_mut() {
+                    Some(run) if run.at == at => run.mask |= 1 << i,
+                    _ => runs.push(Run { at, mask: 1 << i }),
+                }
+            }
+            starts.push(runs.len());
+        }
+        Self { at, starts, runs }
+    }
+
+    /// All places from the `first` on, a multiple of 16.
+    pub(crate) fn part(&self, first: usize, len: usize) -> Places<'_> {
+        Places {
+            at: &self.at[first..first + len],
+            starts: &self.starts[first / 16..=(first + len).div_ceil(16)],
+            runs: &self.runs,
+        }
+    }
+}
+
+/// [`Micro::gather`] one by one.
+///
+/// # Safety
+/// As of [`Micro::gather`].
+pub(crate) unsafe fn gather_plain<T: Copy>(
+    to: *mut T,
+    width: usize,
+    from: *const T,
+    lanes: &[usize],
+    steps: &[usize],
+    pair: usize,
+) {
+    for p in 0..steps.len().next_multiple_of(pair) {
+        for i in 0..width {
+            // SAFETY: lanes and steps stay within what the caller vouches for. Zero bits are zero in every number type.
+            unsafe {
+                let to = to.add(p / pair * pair * width + i * pair + p % pair);
+                if i < lanes.len() && p < steps.len() {
+                    *to = *from.add(lanes[i] + steps[p]);
+                } else {
+                    to.write_bytes(0, 1);
+                }
+            }
+        }
+    }
 }
 
 /// [`Micro::pack`] for any strides.
@@ -155,9 +262,9 @@ pub(super) struct Product<'a, I, O> {
 
 /// Where C begins; its rows follow each other, `row` elements apart.
 #[derive(Clone, Copy)]
-pub(super) struct C<O> {
-    pub(super) at: *mut O,
-    pub(super) row: usize,
+pub(crate) struct C<O> {
+    pub(crate) at: *mut O,
+    pub(crate) row: usize,
 }
 
 // SAFETY: each task writes a part of C of its own.
@@ -386,7 +493,7 @@ unsafe fn one_tile<K: Micro>(
 }
 
 impl<O> C<O> {
-    fn to(self, row: usize) -> *mut O {
+    pub(crate) fn to(self, row: usize) -> *mut O {
         self.at.wrapping_add(row * self.row)
     }
 }
@@ -402,13 +509,13 @@ fn for_each(count: usize, small: bool, work: impl Fn(usize) + Sync) {
 
 /// Rows cut into as few tiles as there can be, and those as even as can be.
 #[derive(Clone, Copy)]
-struct Tiles {
-    len: usize,
-    count: usize,
+pub(crate) struct Tiles {
+    pub(crate) len: usize,
+    pub(crate) count: usize,
 }
 
 impl Tiles {
-    fn new(len: usize, most: usize) -> Self {
+    pub(crate) fn new(len: usize, most: usize) -> Self {
         Self {
             len,
             count: len.div_ceil(most),
@@ -416,7 +523,7 @@ impl Tiles {
     }
 
     /// First row and number of rows of the `i`-th tile.
-    fn tile(self, i: usize) -> (usize, usize) {
+    pub(crate) fn tile(self, i: usize) -> (usize, usize) {
         let (small, large) = (self.len / self.count, self.len % self.count);
         (i * small + i.min(large), small + usize::from(i < large))
     }
@@ -424,7 +531,10 @@ impl Tiles {
 
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-struct Line(#[expect(dead_code, reason = "only room")] [u8; 64]);
+pub(crate) struct Line(#[expect(dead_code, reason = "only room")] [u8; 64]);
+
+/// A thread's memory for one purpose.
+pub(crate) type Home = std::thread::LocalKey<Cell<Vec<Line>>>;
 
 thread_local! {
     static SHARED_BUFFER: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
@@ -432,14 +542,14 @@ thread_local! {
 }
 
 /// Memory for packed operands, lent by the thread and given back on drop.
-struct Buffer {
+pub(crate) struct Buffer {
     lines: Vec<Line>,
-    home: &'static std::thread::LocalKey<Cell<Vec<Line>>>,
+    home: &'static Home,
 }
 
 impl Buffer {
     /// Room for `len` elements.
-    fn take<T>(home: &'static std::thread::LocalKey<Cell<Vec<Line>>>, len: usize) -> Self {
+    pub(crate) fn take<T>(home: &'static Home, len: usize) -> Self {
         let mut lines = home.take();
         let wanted = (len * size_of::<T>()).div_ceil(size_of::<Line>());
         if lines.len() < wanted {
@@ -448,7 +558,7 @@ impl Buffer {
         Self { lines, home }
     }
 
-    fn start<T>(&mut self) -> *mut T {
+    pub(crate) fn start<T>(&mut self) -> *mut T {
         self.lines.as_mut_ptr().cast()
     }
 }
@@ -475,6 +585,7 @@ pub(super) unsafe fn on_slices<K: Micro, I: Copy + 'static, O: 'static>(
     }
     let finish = Finish {
         bias: epilogue.bias.map(|bias| bias.as_ptr().cast()),
+        row_bias: None,
         relu: epilogue.activation == Activation::Relu,
     };
     let p = Product {

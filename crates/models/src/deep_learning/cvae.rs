@@ -17,7 +17,7 @@
 //! Axes: `B` pictures, `V` pixels, `K` classes, `Z` numbers of a code.
 
 use super::Mlp;
-use super::gaussian::Gaussian;
+use super::diagonal_gaussian::DiagonalGaussian;
 use super::vae::{Bound, unlikeliness};
 use eras_nn::{Mode, Module};
 use eras_tensor::{Rng, Tensor, no_grad};
@@ -81,8 +81,8 @@ impl ConditionalVae {
     /// If the last axis of `x` is not `V`, or `c` is not a class for each.
     #[must_use]
     #[track_caller]
-    pub fn encode(&self, x: &Tensor, c: &Tensor) -> Gaussian {
-        Gaussian::from_halves(&self.encoder.forward(&self.with_class(x, c), &Mode::eval()))
+    pub fn encode(&self, x: &Tensor, c: &Tensor) -> DiagonalGaussian {
+        DiagonalGaussian::from_halves(&self.encoder.forward(&self.with_class(x, c), &Mode::eval()))
     }
 
     /// The log-odds of each pixel: `z (B, Z)` of the classes `c (B)` to `(B, V)`.

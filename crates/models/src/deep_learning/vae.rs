@@ -16,7 +16,7 @@
 //! Axes: `B` pictures, `V` pixels, `Z` numbers of a code.
 
 use super::Mlp;
-use super::gaussian::{Gaussian, normal};
+use super::diagonal_gaussian::{DiagonalGaussian, normal};
 use eras_nn::{Layer, Mode, Module};
 use eras_tensor::{Reduction, Rng, Tensor, no_grad};
 
@@ -92,8 +92,8 @@ impl Vae {
     /// If the last axis of `x` is not `V`.
     #[must_use]
     #[track_caller]
-    pub fn encode(&self, x: &Tensor) -> Gaussian {
-        Gaussian::from_halves(&self.encoder.forward(x, &Mode::eval()))
+    pub fn encode(&self, x: &Tensor) -> DiagonalGaussian {
+        DiagonalGaussian::from_halves(&self.encoder.forward(x, &Mode::eval()))
     }
 
     /// The log-odds of each pixel: `z (.., Z)` to `(.., V)`.
@@ -120,7 +120,7 @@ impl Vae {
 
     /// With the guess `q` and the code at `noise (B, Z)`.
     #[track_caller]
-    fn bound_at(&self, x: &Tensor, q: &Gaussian, noise: &Tensor) -> Bound {
+    fn bound_at(&self, x: &Tensor, q: &DiagonalGaussian, noise: &Tensor) -> Bound {
         Bound {
             reconstruction: unlikeliness(&self.decode(&q.at(noise)), x),
             divergence: q.kl_to_standard(),
@@ -145,7 +145,7 @@ impl Vae {
                 .map(|_| {
                     let z = q.sample(rng);
                     let joint =
-                        Gaussian::standard_log_density(&z) - unlikeliness(&self.decode(&z), x);
+                        DiagonalGaussian::standard_log_density(&z) - unlikeliness(&self.decode(&z), x);
                     joint - q.log_density(&z) // ln p(x, z) / q(z|x)
                 })
                 .collect();
@@ -245,7 +245,7 @@ mod tests {
         let z = Tensor::from(z).unsqueeze(1); // (4001, 1)
         let all = [STEPS + 1, x.shape()[0], 4];
         let logits = vae.decode(&z).unsqueeze(1).expand(all);
-        let log_p = Gaussian::standard_log_density(&z).unsqueeze(1)
+        let log_p = DiagonalGaussian::standard_log_density(&z).unsqueeze(1)
             - unlikeliness(&logits, &x.unsqueeze(0).expand(all));
         log_p.logsumexp(0) + (16.0 / STEPS as f64).ln()
     }

@@ -4,18 +4,18 @@ use crate::scale::Axis;
 use crate::svg::{self, num, put};
 
 /// The rectangle in which the lines are drawn, and its axes.
-pub(super) struct Frame {
-    pub(super) left: f64,
-    pub(super) right: f64,
-    pub(super) top: f64,
-    pub(super) bottom: f64,
-    pub(super) x_axis: Axis,
-    pub(super) y_axis: Axis,
+pub(crate) struct Frame {
+    pub(crate) left: f64,
+    pub(crate) right: f64,
+    pub(crate) top: f64,
+    pub(crate) bottom: f64,
+    pub(crate) x_axis: Axis,
+    pub(crate) y_axis: Axis,
 }
 
 impl Frame {
     /// Where a point falls in the picture.
-    pub(super) fn place(&self, (x, y): (f64, f64)) -> (f64, f64) {
+    pub(crate) fn place(&self, (x, y): (f64, f64)) -> (f64, f64) {
         // The outermost markers do not touch the frame.
         let (left, right) = (self.left + 6.0, self.right - 2.0);
         let across = left + self.x_axis.at(x) * (right - left);
@@ -24,7 +24,7 @@ impl Frame {
     }
 
     /// Draws grid, axes and their labels.
-    pub(super) fn draw(&self, out: &mut String, x_label: &str) {
+    pub(crate) fn draw(&self, out: &mut String, x_label: &str) {
         let (left, right, bottom) = (num(self.left), num(self.right), num(self.bottom));
         let mut grid = String::new();
         for (value, label) in &self.y_axis.ticks {

@@ -1,6 +1,7 @@
 //! The operations on tensors, one file per family.
 
 mod activation;
+mod avg_pool;
 mod batch_norm;
 mod binary;
 mod cast;
@@ -12,11 +13,13 @@ mod ctc;
 mod dropout;
 mod einsum;
 mod index;
+mod interpolate;
 mod join;
 mod layer_norm;
 mod linear;
 mod logical;
 mod matmul;
+mod max_pool;
 mod moments;
 mod order;
 mod pad;
@@ -26,14 +29,18 @@ mod rearrange;
 mod reduce;
 mod reduction;
 mod scatter;
+mod separable;
 mod softmax;
 mod unary;
 mod view;
+mod window;
 
 pub use binary::Operand;
 pub use conv_options::{ConvOptions, Padding, PerAxis};
+pub use interpolate::{Interpolation, Resize};
 pub use pad::PadMode;
 pub use reduction::Reduction;
+pub use window::Window;
 
 use crate::Tensor;
 
@@ -72,15 +79,18 @@ pub(crate) fn want_eps(op: &str, eps: f64) {
 pub(crate) fn checks() -> Vec<crate::checks::Check> {
     [
         activation::checks(),
+        avg_pool::checks(),
         batch_norm::checks(),
         binary::checks(),
         cast::checks(),
         conv::checks(),
         einsum::checks(),
         index::checks(),
+        interpolate::checks(),
         join::checks(),
         linear::checks(),
         matmul::checks(),
+        max_pool::checks(),
         pad::checks(),
         rearrange::checks(),
         cross_entropy::checks(),

@@ -6,23 +6,23 @@ use std::f64::consts::TAU;
 /// `N(mean, e^log_var)`, each number by itself: both `(.., Z)`.
 ///
 /// ```
-/// use eras::models::deep_learning::Gaussian;
+/// use eras::models::deep_learning::DiagonalGaussian;
 /// use eras::prelude::*;
 ///
-/// let q = Gaussian { mean: Tensor::from([[1.0f32, -1.0]]), log_var: Tensor::zeros([1, 2]) };
+/// let q = DiagonalGaussian { mean: Tensor::from([[1.0f32, -1.0]]), log_var: Tensor::zeros([1, 2]) };
 /// // At the width of the standard normal distribution only the distance counts: (1 + 1) / 2.
 /// assert_eq!(q.kl_to_standard().to_vec::<f32>(), [1.0]);
 /// assert_eq!(q.sample(&mut Rng::new(0)).shape(), [1, 2]);
 /// ```
 #[derive(Debug, Clone)]
-pub struct Gaussian {
+pub struct DiagonalGaussian {
     /// `(.., Z)`
     pub mean: Tensor,
     /// The logarithm of the variance: `(.., Z)`.
     pub log_var: Tensor,
 }
 
-impl Gaussian {
+impl DiagonalGaussian {
     /// From mean and log-variance side by side: `(.., 2 Z)`.
     ///
     /// # Panics
@@ -33,7 +33,7 @@ impl Gaussian {
         let width = halves.shape().last().copied().unwrap_or(1);
         assert!(
             width.is_multiple_of(2),
-            "Gaussian: found {:?}, wanted mean and log-variance of the same width side by side",
+            "DiagonalGaussian: found {:?}, wanted mean and log-variance of the same width side by side",
             halves.shape()
         );
         Self {
@@ -96,8 +96,8 @@ pub(super) fn normal(shape: &[usize], dtype: Dtype, rng: &mut Rng) -> Tensor {
 mod tests {
     use super::*;
 
-    fn some() -> Gaussian {
-        Gaussian {
+    fn some() -> DiagonalGaussian {
+        DiagonalGaussian {
             mean: Tensor::from([[0.5f64, -1.0, 0.0], [2.0, 0.0, 0.1]]),
             log_var: Tensor::from([[0.0f64, -1.0, 0.7], [-0.2, 0.4, 0.0]]),
         }
@@ -109,12 +109,12 @@ mod tests {
         let mut sum = Tensor::zeros([2]).to_dtype(Dtype::F64);
         const DRAWN: usize = 40_000;
         for _ in 0..DRAWN / 1000 {
-            let wide = Gaussian {
+            let wide = DiagonalGaussian {
                 mean: q.mean.unsqueeze(0).expand([1000, 2, 3]),
                 log_var: q.log_var.unsqueeze(0).expand([1000, 2, 3]),
             };
             let z = wide.sample(rng);
-            let each = q.log_density(&z) - Gaussian::standard_log_density(&z);
+            let each = q.log_density(&z) - DiagonalGaussian::standard_log_density(&z);
             sum = sum + each.sum(0);
         }
         // One sample deviates by about 2, so that five standard errors are 0.05.
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_density_integrates_to_one() {
-        let q = Gaussian {
+        let q = DiagonalGaussian {
             mean: Tensor::from([0.3f64]),
             log_var: Tensor::from([-0.8f64]),
         };
@@ -138,14 +138,14 @@ mod tests {
 
     #[test]
     fn halves_are_mean_and_log_variance_in_this_order() {
-        let q = Gaussian::from_halves(&Tensor::from([[1.0f32, 2.0, 3.0, 4.0]]));
+        let q = DiagonalGaussian::from_halves(&Tensor::from([[1.0f32, 2.0, 3.0, 4.0]]));
         assert_eq!(q.mean.to_vec::<f32>(), [1.0, 2.0]);
         assert_eq!(q.log_var.to_vec::<f32>(), [3.0, 4.0]);
     }
 
     #[test]
-    #[should_panic(expected = "Gaussian: found [1, 3], wanted mean and log-variance")]
+    #[should_panic(expected = "DiagonalGaussian: found [1, 3], wanted mean and log-variance")]
     fn an_odd_width_is_refused() {
-        let _refused = Gaussian::from_halves(&Tensor::zeros([1, 3]));
+        let _refused = DiagonalGaussian::from_halves(&Tensor::zeros([1, 3]));
     }
 }
