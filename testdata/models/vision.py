@@ -60,6 +60,17 @@ class Cnn(nn.Module):
         return self.fc2(self.fc1(h.flatten(1)).relu())
 
 
+class LeNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.c1, self.c3 = nn.Conv2d(1, 6, 5, padding=2), nn.Conv2d(6, 16, 5)
+        self.c5, self.f6, self.output = nn.Linear(400, 120), nn.Linear(120, 84), nn.Linear(84, 10)
+
+    def forward(self, x):
+        h = F.max_pool2d(self.c3(F.max_pool2d(self.c1(x).relu(), 2)).relu(), 2)
+        return self.output(self.f6(self.c5(h.flatten(1)).relu()).relu())
+
+
 class AlexNet(nn.Module):
     """Half the width, for 32x32."""
 
@@ -140,6 +151,7 @@ class ResNet(nn.Module):
 
 # (name, network, pictures)
 NETS = [
+    ("lenet", LeNet, (2, 1, 28, 28)),
     ("cnn", Cnn, (2, 1, 28, 28)),
     ("alexnet", AlexNet, (2, 3, 32, 32)),
     ("vgg11", Vgg, (2, 3, 32, 32)),

@@ -1,7 +1,7 @@
 //! Networks for pictures have PyTorch's values and gradients (`testdata/models/vision.py`).
 
 use eras::formats;
-use eras::models::deep_learning::{AlexNet, Cnn, ResNet, Shortcut, Stem, Vgg};
+use eras::models::deep_learning::{AlexNet, Cnn, LeNet, ResNet, Shortcut, Stem, Vgg};
 use eras::nn::{Layer, Module};
 use eras::prelude::*;
 use std::path::Path;
@@ -105,6 +105,7 @@ fn close(found: &[f64], wanted: &[f64], what: &str) {
 fn the_networks_without_batch_norm_are_pytorchs() {
     let rng = &mut Rng::new(0);
     // In evaluation: nothing is dropped.
+    check("lenet", &mut LeNet::new(10, rng), &Mode::eval());
     check("cnn", &mut Cnn::new([1, 28, 28], 10, rng), &Mode::eval());
     check(
         "alexnet",

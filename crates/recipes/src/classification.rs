@@ -4,7 +4,7 @@
 use crate::cost::{self, Estimate, Spent};
 use crate::experiment::told;
 use crate::machine;
-use crate::pictures::{self, Answers, Sets, TestSet};
+use crate::pictures::{self, Sets, TestSet};
 use crate::promise::{Measured, Unit};
 use crate::recipe::{Card, Evaluation, Job, Outcome, Prediction, Prepared};
 use crate::run::{Config, Fingerprints, Origin, Run};
@@ -26,6 +26,8 @@ pub(crate) struct Task<M> {
     pub(crate) weights: Option<Vec<f64>>,
     pub(crate) model: M,
     pub(crate) trainer: Trainer,
+    /// What the report shows of this network beside what it shows of all.
+    pub(crate) sections: fn(&M, &Images) -> Result<Vec<Section>>,
     /// How often a checkpoint is saved within an epoch; 0 for never.
     pub(crate) checkpoint_steps: u64,
 }
@@ -115,13 +117,8 @@ fn train<M: Layer>(mut task: Task<M>, mut job: Job<'_>) -> Result<Outcome> {
         trainer = trainer.boxed_callback(callback);
     }
     task.trainer = trainer;
+    task.sets.answers().write(run)?;
     let Sets { train, test, .. } = &task.sets;
-    Answers {
-        shape: test.shape(),
-        classes: test.classes().to_vec(),
-        is_folder: !task.sets.folders.is_empty(),
-    }
-    .write(run)?;
     let history = match &begun.snapshot {
         Some(snapshot) => task.trainer.resume(&mut task.model, train, test, snapshot),
         None => task.trainer.fit(&mut task.model, train, test),
@@ -182,6 +179,7 @@ pub(crate) fn predict<M: Layer>(
     see: impl Fn(&Path) -> Result<Tensor>,
 ) -> Result<Vec<Result<Prediction>>> {
     load(model, run)?;
+    model.fold_norms();
     let one = |file: &&Path| {
         let x = see(file)?;
         let p = no_grad(|| model.apply(&x, &Mode::eval()).softmax(-1)).to_vec::<f32>();
@@ -278,6 +276,9 @@ fn report<M: Layer>(
     page = page.confusion(matrix).summary(layers(&summary));
     for mistake in mistakes(test, &outputs) {
         page = page.mistake(mistake);
+    }
+    for section in (task.sections)(&task.model, test)? {
+        page = page.section(section);
     }
     if let Some(weights) = &task.weights {
         page = page.section(weighed(classes, &task.sets.counts, weights));

@@ -53,7 +53,12 @@ pub(crate) trait Classifier: Sync {
     ) -> Result<Self::Model>;
 
     /// A trainer with its optimizer and, over so many steps, its schedule.
-    fn trainer(settings: &Self::Settings, loss: Loss, weight_decay: f64, steps: u64) -> Result<Trainer>;
+    fn trainer(
+        settings: &Self::Settings,
+        loss: Loss,
+        weight_decay: f64,
+        steps: u64,
+    ) -> Result<Trainer>;
 
     /// What the report shows of the trained network beside what it shows of all.
     fn sections(model: &Standardized<Self::Model>, test: &Images) -> Result<Vec<Section>> {
@@ -149,8 +154,9 @@ impl<C: Classifier> Settings<C> {
     fn read(config: &Config) -> Result<Self> {
         let all = complete(Self::defaults(), &config.settings)?;
         let names = to_table(&C::common());
-        let (common, own): (Table, Table) =
-            all.into_iter().partition(|(key, _)| names.contains_key(key));
+        let (common, own): (Table, Table) = all
+            .into_iter()
+            .partition(|(key, _)| names.contains_key(key));
         let settings = Self {
             own: from_table(&own)?,
             common: from_table(&common)?,
@@ -172,7 +178,12 @@ impl<C: Classifier> Settings<C> {
     }
 
     /// For a training set of so many samples, whose classes count so much.
-    fn trainer(&self, answers: &Answers, samples: usize, weights: Option<&[f64]>) -> Result<Trainer> {
+    fn trainer(
+        &self,
+        answers: &Answers,
+        samples: usize,
+        weights: Option<&[f64]>,
+    ) -> Result<Trainer> {
         let Common {
             epochs,
             batch_size,

@@ -147,11 +147,17 @@ mod tests {
 
     #[test]
     fn the_rate_falls_over_all_steps() {
-        assert_eq!(factors("drops", 100, [0, 49, 50, 75]), [1.0, 1.0, 0.1, 0.01]);
+        assert_eq!(
+            factors("drops", 100, [0, 49, 50, 75]),
+            [1.0, 1.0, 0.1, 0.01]
+        );
         assert_eq!(factors("drops", 1, [0, 1, 2, 3]), [0.01; 4]);
         assert_eq!(factors("constant", 9, [0, 1, 5, 9]), [1.0; 4]);
         let [first, top, _, last] = factors("one-cycle", 101, [0, 30, 50, 100]);
-        assert!(first == 1.0 / 25.0 && top > 0.99 && last < 1e-4, "{first} {top} {last}");
+        assert!(
+            first == 1.0 / 25.0 && top > 0.99 && last < 1e-4,
+            "{first} {top} {last}"
+        );
     }
 
     #[test]

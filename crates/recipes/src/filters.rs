@@ -51,17 +51,27 @@ pub(crate) fn activations(
     for (name, maps) in no_grad(|| maps(&batch.x)) {
         let (height, width) = (maps.shape()[2], maps.shape()[3]);
         let numbers = maps.to_vec::<f32>();
-        let most = numbers.iter().fold(f32::MIN_POSITIVE, |most, x| most.max(*x));
+        let most = numbers
+            .iter()
+            .fold(f32::MIN_POSITIVE, |most, x| most.max(*x));
         let map = |map: &[f32]| {
-            let gray = map.iter().map(|x| (255.0 * (x / most).max(0.0)).round() as u8);
-            enlarged(&Picture::grey(width, height, gray.collect()), (28 / height).max(1))
+            let gray = map
+                .iter()
+                .map(|x| (255.0 * (x / most).max(0.0)).round() as u8);
+            enlarged(
+                &Picture::grey(width, height, gray.collect()),
+                (28 / height).max(1),
+            )
         };
         let all = numbers.chunks_exact(height * width);
         let drawn: Vec<Picture> = all.take(DRAWN).map(map).collect();
         shown.push(Shown {
             picture: Picture::grid(&drawn, 16),
             caption: name.into(),
-            detail: format!("{} maps of {height}x{width}; white is the strongest answer", maps.shape()[1]),
+            detail: format!(
+                "{} maps of {height}x{width}; white is the strongest answer",
+                maps.shape()[1]
+            ),
         });
     }
     Ok(Section::new("Activations")
@@ -71,7 +81,9 @@ pub(crate) fn activations(
 
 /// The weights `(3, H, W)` of a filter around gray, the largest in size at an end.
 fn colored(filter: &[f32], [height, width]: [usize; 2]) -> Picture {
-    let most = filter.iter().fold(f32::MIN_POSITIVE, |most, x| most.max(x.abs()));
+    let most = filter
+        .iter()
+        .fold(f32::MIN_POSITIVE, |most, x| most.max(x.abs()));
     let plane = height * width;
     let pixels = (0..plane).flat_map(|p| (0..3).map(move |c| filter[c * plane + p]));
     let bytes = pixels.map(|x| (127.5 + 127.5 * x / most).round() as u8);

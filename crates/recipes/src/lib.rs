@@ -2,10 +2,13 @@
 
 pub mod check;
 mod classification;
+mod classifier;
 mod cost;
+mod descent;
 mod digit;
 mod drawing;
 mod experiment;
+mod filters;
 mod fine_tuning;
 mod machine;
 mod pictures;
@@ -15,6 +18,7 @@ mod regularization;
 mod results;
 mod run;
 pub mod settings;
+mod standardized;
 mod training;
 
 pub mod connectionism;
@@ -40,6 +44,13 @@ pub static ALL: &[&dyn Recipe] = &[
     &connectionism::RbmRecipe,
     &connectionism::BackpropRecipe,
     &deep_learning::MlpRecipe,
+    &deep_learning::LeNetRecipe,
+    &deep_learning::KerasCnnRecipe,
+    &deep_learning::AlexNetRecipe,
+    &deep_learning::VggRecipe,
+    &deep_learning::DegradationRecipe,
+    &deep_learning::ResNet20Recipe,
+    &deep_learning::ResNet18Recipe,
     &deep_learning::GanRecipe,
     &deep_learning::CganRecipe,
     &deep_learning::DcganRecipe,

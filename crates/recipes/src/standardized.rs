@@ -90,7 +90,10 @@ mod tests {
     fn the_mean_becomes_zero_and_a_deviation_one() {
         let model = Standardized::new(Identity, PHOTOGRAPHS);
         let [mean, std] = PHOTOGRAPHS;
-        let pixels: Vec<f32> = (0..3).flat_map(|c| [mean[c], mean[c] + std[c]]).map(|x| x as f32).collect();
+        let pixels: Vec<f32> = (0..3)
+            .flat_map(|c| [mean[c], mean[c] + std[c]])
+            .map(|x| x as f32)
+            .collect();
         let x = Tensor::from(pixels).reshape([1, 3, 1, 2]);
         let y = model.apply(&x, &Mode::eval()).to_vec::<f32>();
         for (found, wanted) in y.iter().zip([0.0, 1.0].repeat(3)) {

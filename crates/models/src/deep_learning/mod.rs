@@ -28,7 +28,6 @@ pub use cvae::ConditionalVae;
 pub use denoising_autoencoder::{DenoisingAutoencoder, spoil};
 pub use diagonal_gaussian::DiagonalGaussian;
 pub use features::Features;
-pub use gaussian::Gaussian;
 pub use lenet::LeNet;
 pub use mlp::Mlp;
 pub use pixel_cnn::PixelCnn;

@@ -144,8 +144,8 @@ impl Vae {
             let weights: Vec<Tensor> = (0..samples)
                 .map(|_| {
                     let z = q.sample(rng);
-                    let joint =
-                        DiagonalGaussian::standard_log_density(&z) - unlikeliness(&self.decode(&z), x);
+                    let joint = DiagonalGaussian::standard_log_density(&z)
+                        - unlikeliness(&self.decode(&z), x);
                     joint - q.log_density(&z) // ln p(x, z) / q(z|x)
                 })
                 .collect();

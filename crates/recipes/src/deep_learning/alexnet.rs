@@ -44,12 +44,7 @@ impl Classifier for AlexNetRecipe {
     fn common() -> Common {
         Common {
             epochs: 15,
-            regularization: Regularization {
-                weight_decay: 5e-4,
-                crop: 4,
-                flip: true,
-                ..Regularization::default()
-            },
+            regularization: Regularization::of_photographs(5e-4),
             dataset: "cifar10".into(),
             ..Common::default()
         }

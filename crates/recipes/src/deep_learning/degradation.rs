@@ -75,7 +75,11 @@ impl Settings {
         let rules = [
             (self.epochs > 0, "epochs", "at least 1"),
             (self.batch_size > 1, "batch_size", "at least 2"),
-            (is_depth(self.shallow), "shallow", "a depth of 6n + 2, as 20"),
+            (
+                is_depth(self.shallow),
+                "shallow",
+                "a depth of 6n + 2, as 20",
+            ),
             (
                 is_depth(self.deep) && self.deep > self.shallow,
                 "deep",
@@ -177,7 +181,11 @@ struct Trained {
 impl Trained {
     /// `plain_56`
     fn name(&self) -> String {
-        let kind = if self.is_residual { "residual" } else { "plain" };
+        let kind = if self.is_residual {
+            "residual"
+        } else {
+            "plain"
+        };
         format!("{kind}_{}", self.depth)
     }
 
@@ -188,7 +196,11 @@ impl Trained {
     }
 
     fn test_error(&self) -> f64 {
-        let last = self.history.epochs.last().and_then(|epoch| epoch.valid.as_ref());
+        let last = self
+            .history
+            .epochs
+            .last()
+            .and_then(|epoch| epoch.valid.as_ref());
         last.map_or(f64::NAN, |score| 1.0 - score.accuracy())
     }
 }
@@ -207,7 +219,10 @@ impl Callback for Note {
 impl Experiment {
     fn learn(&self, depth: usize, is_residual: bool, stop: &Arc<AtomicBool>) -> Result<Trained> {
         let settings = &self.settings;
-        let (channels, classes) = (self.train.batch(&[0])?.x.shape()[1], self.train.classes().len());
+        let (channels, classes) = (
+            self.train.batch(&[0])?.x.shape()[1],
+            self.train.classes().len(),
+        );
         let rng = &mut Rng::new(settings.seed);
         let mut model = ResNet::cifar(depth, channels, classes, Shortcut::Padded, rng);
         if !is_residual {
@@ -236,16 +251,26 @@ impl Experiment {
 
     fn section(&self, pair: &[Trained]) -> Section {
         let (title, note) = if pair[0].is_residual {
-            ("With shortcuts", "The deeper network learns as well or better")
+            (
+                "With shortcuts",
+                "The deeper network learns as well or better",
+            )
         } else {
-            ("Plain", "The deeper network learns worse, also what it is trained with")
+            (
+                "Plain",
+                "The deeper network learns worse, also what it is trained with",
+            )
         };
         let mut chart = Chart::new("Training loss").x_label("step");
         let mut table = Table::new(["layers", "training loss", "training error", "test error"]);
         for trained in pair {
             let name = format!("{} layers", trained.depth);
             chart = chart.series(Series::new(name, smoothed(&trained.losses)));
-            let train = trained.history.epochs.last().map_or(f64::NAN, |epoch| epoch.train.accuracy());
+            let train = trained
+                .history
+                .epochs
+                .last()
+                .map_or(f64::NAN, |epoch| epoch.train.accuracy());
             table = table.row([
                 trained.depth.to_string(),
                 format::significant(trained.loss()),
@@ -297,13 +322,25 @@ impl Prepared for Experiment {
         let ratio = |pair: &[Trained]| pair[1].loss() / pair[0].loss();
         let mut measured = Vec::new();
         for (kind, pair) in ["plain", "residual"].into_iter().zip(all.chunks_exact(2)) {
-            measured.push(Measured::new(format!("{kind}_ratio"), ratio(pair), Unit::Plain));
+            measured.push(Measured::new(
+                format!("{kind}_ratio"),
+                ratio(pair),
+                Unit::Plain,
+            ));
         }
         for trained in &all {
             let name = trained.name();
-            measured.push(Measured::new(format!("{name}_loss"), trained.loss(), Unit::Plain));
+            measured.push(Measured::new(
+                format!("{name}_loss"),
+                trained.loss(),
+                Unit::Plain,
+            ));
             let error = trained.test_error();
-            measured.push(Measured::new(format!("{name}_test_error"), error, Unit::Share));
+            measured.push(Measured::new(
+                format!("{name}_test_error"),
+                error,
+                Unit::Share,
+            ));
         }
         let sections = all.chunks_exact(2).map(|pair| self.section(pair)).collect();
         let story = include_str!("../../stories/degradation.md");
@@ -321,7 +358,10 @@ mod tests {
         assert_eq!(smoothed(&[3.0, 1.0]), [(1.0, 3.0), (2.0, 1.0)]);
         let many: Vec<f64> = (0..250).map(f64::from).collect();
         let points = smoothed(&many);
-        assert_eq!((points.len(), points[0], points[83]), (84, (3.0, 1.0), (250.0, 249.0)));
+        assert_eq!(
+            (points.len(), points[0], points[83]),
+            (84, (3.0, 1.0), (250.0, 249.0))
+        );
         assert_eq!(smoothed(&[]), []);
     }
 

@@ -75,19 +75,23 @@ impl Classifier for MlpRecipe {
         settings.adadelta.check()
     }
 
-    fn model(
-        settings: &Settings,
-        shape: [usize; 3],
-        classes: usize,
-        rng: &mut Rng,
-    ) -> Result<Mlp> {
+    fn model(settings: &Settings, shape: [usize; 3], classes: usize, rng: &mut Rng) -> Result<Mlp> {
         let Settings {
             hidden, dropout, ..
         } = settings;
-        Ok(Mlp::new(shape.iter().product(), hidden, classes, *dropout, rng))
+        Ok(Mlp::new(
+            shape.iter().product(),
+            hidden,
+            classes,
+            *dropout,
+            rng,
+        ))
     }
 
     fn trainer(settings: &Settings, loss: Loss, weight_decay: f64, _steps: u64) -> Result<Trainer> {
-        Ok(Trainer::new(settings.adadelta.optimizer(weight_decay), loss))
+        Ok(Trainer::new(
+            settings.adadelta.optimizer(weight_decay),
+            loss,
+        ))
     }
 }

@@ -47,16 +47,6 @@ impl Default for Settings20 {
     }
 }
 
-/// Moved by four pixels and mirrored, as in the paper.
-fn regularization(weight_decay: f64) -> Regularization {
-    Regularization {
-        weight_decay,
-        crop: 4,
-        flip: true,
-        ..Regularization::default()
-    }
-}
-
 /// Refuses a setting `key` that is none of `all`.
 fn want_word(key: &str, word: &str, all: &[&str]) -> Result<()> {
     if all.contains(&word) {
@@ -86,7 +76,7 @@ impl Classifier for ResNet20Recipe {
     fn common() -> Common {
         Common {
             epochs: 24,
-            regularization: regularization(5e-4),
+            regularization: Regularization::of_photographs(5e-4),
             dataset: "cifar10".into(),
             ..Common::default()
         }
@@ -98,7 +88,11 @@ impl Classifier for ResNet20Recipe {
             "depth",
             "6n + 2, as 20, 32 or 56",
         )])?;
-        want_word("shortcut", &settings.shortcut, &["padded", "projected", "none"])?;
+        want_word(
+            "shortcut",
+            &settings.shortcut,
+            &["padded", "projected", "none"],
+        )?;
         settings.descent.check()
     }
 
@@ -120,7 +114,12 @@ impl Classifier for ResNet20Recipe {
         })
     }
 
-    fn trainer(settings: &Settings20, loss: Loss, weight_decay: f64, steps: u64) -> Result<Trainer> {
+    fn trainer(
+        settings: &Settings20,
+        loss: Loss,
+        weight_decay: f64,
+        steps: u64,
+    ) -> Result<Trainer> {
         settings.descent.trainer(loss, weight_decay, steps)
     }
 }
@@ -165,12 +164,9 @@ impl Classifier for ResNet18Recipe {
     fn common() -> Common {
         Common {
             epochs: 6,
-            regularization: regularization(5e-4),
+            regularization: Regularization::of_photographs(5e-4),
             dataset: "cifar10".into(),
-            folder: FolderSettings {
-                size: 128,
-                ..FolderSettings::default()
-            },
+            folder: FolderSettings::of_size(128),
             ..Common::default()
         }
     }
@@ -200,7 +196,12 @@ impl Classifier for ResNet18Recipe {
         })
     }
 
-    fn trainer(settings: &Settings18, loss: Loss, weight_decay: f64, steps: u64) -> Result<Trainer> {
+    fn trainer(
+        settings: &Settings18,
+        loss: Loss,
+        weight_decay: f64,
+        steps: u64,
+    ) -> Result<Trainer> {
         settings.descent.trainer(loss, weight_decay, steps)
     }
 }

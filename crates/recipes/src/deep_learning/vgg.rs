@@ -56,12 +56,7 @@ impl Classifier for VggRecipe {
     fn common() -> Common {
         Common {
             epochs: 10,
-            regularization: Regularization {
-                weight_decay: 5e-4,
-                crop: 4,
-                flip: true,
-                ..Regularization::default()
-            },
+            regularization: Regularization::of_photographs(5e-4),
             dataset: "cifar10".into(),
             ..Common::default()
         }
@@ -76,12 +71,7 @@ impl Classifier for VggRecipe {
         settings.descent.check()
     }
 
-    fn model(
-        settings: &Settings,
-        shape: [usize; 3],
-        classes: usize,
-        rng: &mut Rng,
-    ) -> Result<Vgg> {
+    fn model(settings: &Settings, shape: [usize; 3], classes: usize, rng: &mut Rng) -> Result<Vgg> {
         want_size(shape, 32)?;
         Ok(Vgg::new(settings.depth, shape[0], classes, rng))
     }
