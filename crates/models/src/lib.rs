@@ -11,3 +11,7 @@ pub mod perceptron;
 pub mod connectionism;
 
 pub mod deep_learning;
+
+mod grad_cam;
+
+pub use grad_cam::{FeatureMaps, grad_cam};

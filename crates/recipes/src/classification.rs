@@ -11,7 +11,9 @@ use crate::run::{Config, Fingerprints, Origin, Run};
 use crate::training;
 use eras_data::{Dataset, Images, Skipped};
 use eras_nn::{Fitted, Layer, Mode, Module, Summary, summary};
-use eras_report::{Chart, Headline, Mistake, Picture, Report, Section, Series, Table, format};
+use eras_report::{
+    Chart, Headline, Mistake, Picture, Report, Section, Series, Shown, Table, format,
+};
 use eras_tensor::{Dtype, Error, Result, Tensor, no_grad};
 use eras_train::{Confusion, Goal, History, LrSearch, Metric, Score, Snapshot, Trainer};
 use std::path::Path;
@@ -25,12 +27,17 @@ pub(crate) struct Task<M> {
     /// How much each class counts, if not alike.
     pub(crate) weights: Option<Vec<f64>>,
     pub(crate) model: M,
+    /// What of a picture speaks for a class, where the model can tell ([`eras_models::grad_cam`]): of samples and a class
+    /// for each, maps `(B, h, w)`.
+    pub(crate) explain: Option<Explain<M>>,
     pub(crate) trainer: Trainer,
     /// What the report shows of this network beside what it shows of all.
     pub(crate) sections: fn(&M, &Images) -> Result<Vec<Section>>,
     /// How often a checkpoint is saved within an epoch; 0 for never.
     pub(crate) checkpoint_steps: u64,
 }
+
+pub(crate) type Explain<M> = fn(&M, &Tensor, &[usize]) -> Tensor;
 
 impl<M> Task<M> {
     /// Samples of a step, as long as the training set has them.
@@ -274,11 +281,15 @@ fn report<M: Layer>(
         page = page.chart(chart);
     }
     page = page.confusion(matrix).summary(layers(&summary));
-    for mistake in mistakes(test, &outputs) {
+    let judged = judged(test, &outputs);
+    for mistake in mistakes(test, &judged) {
         page = page.mistake(mistake);
     }
     for section in (task.sections)(&task.model, test)? {
         page = page.section(section);
+    }
+    if let Some(explain) = task.explain {
+        page = page.section(looked_at(&task.model, explain, test, &judged)?);
     }
     if let Some(weights) = &task.weights {
         page = page.section(weighed(classes, &task.sets.counts, weights));
@@ -381,32 +392,92 @@ fn layers(summary: &Summary) -> Table {
     table.foot(["all", "", "", &params, &flops])
 }
 
-/// The samples with the largest loss among those classified wrong.
-fn mistakes(data: &Images, outputs: &Tensor) -> Vec<Mistake> {
+/// What a model said of one sample.
+struct Judged {
+    index: usize,
+    /// The class that it took it for, and how sure it was.
+    predicted: usize,
+    probability: f64,
+    loss: f64,
+    is_right: bool,
+}
+
+/// All samples, the largest loss first.
+fn judged(data: &Images, outputs: &Tensor) -> Vec<Judged> {
     let log_p = outputs.log_softmax(-1).to_vec::<f32>();
-    let classes = data.classes();
-    let mut wrong: Vec<(f32, usize, usize)> = Vec::new();
-    for (i, (row, &label)) in log_p
-        .chunks_exact(classes.len())
-        .zip(data.labels())
-        .enumerate()
-    {
-        let best = (0..row.len())
+    let rows = log_p.chunks_exact(data.classes().len());
+    let judge = |(index, (row, &label)): (usize, (&[f32], &i64))| {
+        let predicted = (0..row.len())
             .reduce(|a, b| if row[b] > row[a] { b } else { a })
             .unwrap_or(0);
-        if best != label as usize {
-            wrong.push((-row[label as usize], i, best));
+        Judged {
+            index,
+            predicted,
+            probability: f64::from(row[predicted].exp()),
+            loss: f64::from(-row[label as usize]),
+            is_right: predicted == label as usize,
         }
-    }
-    wrong.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    let mistake = |&(loss, i, predicted): &(f32, usize, usize)| Mistake {
-        picture: picture(data, i),
-        truth: classes[data.labels()[i] as usize].clone(),
-        predicted: classes[predicted].clone(),
-        probability: f64::from(log_p[i * classes.len() + predicted].exp()),
-        loss: f64::from(loss),
     };
-    wrong.iter().take(MISTAKES).map(mistake).collect()
+    let mut all: Vec<Judged> = rows.zip(data.labels()).enumerate().map(judge).collect();
+    all.sort_by(|a, b| b.loss.total_cmp(&a.loss).then(a.index.cmp(&b.index)));
+    all
+}
+
+/// The samples with the largest loss among those classified wrong.
+fn mistakes<'a>(data: &'a Images, judged: &'a [Judged]) -> impl Iterator<Item = Mistake> + 'a {
+    let wrong = judged.iter().filter(|sample| !sample.is_right);
+    wrong.take(MISTAKES).map(|sample| Mistake {
+        picture: picture(data, sample.index),
+        truth: truth(data, sample.index).to_owned(),
+        predicted: data.classes()[sample.predicted].clone(),
+        probability: sample.probability,
+        loss: sample.loss,
+    })
+}
+
+fn truth(data: &Images, index: usize) -> &str {
+    &data.classes()[data.labels()[index] as usize]
+}
+
+/// What spoke for the class that was seen, in the worst mistakes and in the samples that were surest.
+fn looked_at<M>(
+    model: &M,
+    explain: Explain<M>,
+    data: &Images,
+    judged: &[Judged],
+) -> Result<Section> {
+    const OF_EACH: usize = 12;
+    let wrong = judged.iter().filter(|sample| !sample.is_right);
+    let right = judged.iter().rev().filter(|sample| sample.is_right);
+    let shown = |samples: Vec<&Judged>| -> Result<Vec<Shown>> {
+        if samples.is_empty() {
+            return Ok(Vec::new());
+        }
+        let indices: Vec<usize> = samples.iter().map(|sample| sample.index).collect();
+        let classes: Vec<usize> = samples.iter().map(|sample| sample.predicted).collect();
+        let maps = explain(model, &data.batch(&indices)?.x, &classes);
+        let places = [maps.shape()[1], maps.shape()[2]];
+        let maps = maps.to_vec::<f32>();
+        let maps = maps.chunks_exact(places[0] * places[1]);
+        let show = |(sample, map): (&&Judged, &[f32])| {
+            let seen = &data.classes()[sample.predicted];
+            Shown {
+                picture: picture(data, sample.index).tinted(map, places),
+                caption: match sample.is_right {
+                    true => seen.clone(),
+                    false => format!("{} \u{2192} {seen}", truth(data, sample.index)),
+                },
+                detail: format!("{} sure", format::percent(sample.probability)),
+            }
+        };
+        Ok(samples.iter().zip(maps).map(show).collect())
+    };
+    Ok(Section::new("Where it looked")
+        .note("Grad-CAM: orange is what spoke for the class that the model saw")
+        .text("The worst mistakes:")
+        .pictures(shown(wrong.take(OF_EACH).collect())?)
+        .text("Those that it was surest of:")
+        .pictures(shown(right.take(OF_EACH).collect())?))
 }
 
 /// Sample `i` as a picture.
@@ -425,4 +496,71 @@ pub(crate) fn picture(data: &Images, i: usize) -> Picture {
             .flat_map(|p| (0..3).map(move |c| pixels[c * plane + p]))
             .collect(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eras_data::Mnist;
+    use eras_models::deep_learning::LeNet;
+    use eras_models::grad_cam;
+    use eras_nn::{Adam, cross_entropy};
+    use eras_tensor::Rng;
+
+    /// Some digits, which LeNet has learned.
+    fn learned() -> (LeNet, Images, Tensor) {
+        let mnist = Mnist::load().unwrap();
+        let (train, test) = (mnist.train.planes(), mnist.test.planes());
+        let mut model = LeNet::new(10, &mut Rng::new(0));
+        let trainer = Trainer::new(Adam::new(2e-3), cross_entropy).batch_size(32);
+        trainer
+            .fit(&mut model, &train.take(1500), &test.take(100))
+            .unwrap();
+        let outputs = trainer.predict(&model, &test).unwrap();
+        (model, test, outputs)
+    }
+
+    #[test]
+    fn mistakes_come_by_their_loss_and_what_was_looked_at_lies_on_the_digit() {
+        let (model, test, outputs) = learned();
+        let judged = judged(&test, &outputs);
+        assert!(judged.is_sorted_by(|a, b| a.loss >= b.loss));
+        let right = judged.iter().filter(|sample| sample.is_right).count();
+        assert!((8000..9990).contains(&right), "{right}");
+        let mistakes: Vec<Mistake> = mistakes(&test, &judged).collect();
+        assert_eq!(mistakes.len(), MISTAKES);
+        assert!(
+            mistakes
+                .iter()
+                .all(|mistake| mistake.truth != mistake.predicted)
+        );
+        assert!(mistakes[0].loss >= mistakes[23].loss && mistakes[23].loss > 0.69);
+
+        let section = looked_at(&model, grad_cam::<LeNet>, &test, &judged).unwrap();
+        let page = Report::new("x").section(section).render();
+        assert!(page.contains("Where it looked") && page.contains("% sure"));
+        assert_eq!(page.matches("data:image/png").count(), 24);
+
+        // Of what speaks for the class most lies near ink.
+        let sure: Vec<&Judged> = judged.iter().rev().take(50).collect();
+        let indices: Vec<usize> = sure.iter().map(|sample| sample.index).collect();
+        let classes: Vec<usize> = sure.iter().map(|sample| sample.predicted).collect();
+        let x = test.batch(&indices).unwrap().x;
+        let maps = grad_cam(&model, &x, &classes).to_vec::<f32>();
+        let (mut near, mut all) = (0.0, 0.0);
+        for (map, &index) in maps.chunks_exact(100).zip(&indices) {
+            let pixels = test.pixels(index);
+            for (place, value) in map.iter().enumerate() {
+                // A place of C3 sees 14 x 14 pixels; its middle is at 2 (row) + 4.5 and so for columns.
+                let middle = [place / 10, place % 10].map(|at| 2 * at + 5);
+                let inked = (0..784).any(|p: usize| {
+                    let near = |at: usize, middle: usize| at.abs_diff(middle) <= 3;
+                    pixels[p] > 128 && near(p / 28, middle[0]) && near(p % 28, middle[1])
+                });
+                all += value;
+                near += if inked { *value } else { 0.0 };
+            }
+        }
+        assert!(near > 0.8 * all, "{near} of {all}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Recipes of classifiers of pictures: each says what its network is, how it is trained and what it promises; the rest is
 //! here.
 
-use crate::classification::{self, Task};
+use crate::classification::{self, Explain, Task};
 use crate::fine_tuning::FineTuning;
 use crate::pictures::{self, Answers, FolderSettings, Sets};
 use crate::promise::{Bound, Promise, Unit};
@@ -35,6 +35,8 @@ pub(crate) trait Classifier: Sync {
     const STORY: &'static str;
     /// Whether it sees a picture as one row of numbers.
     const IS_FLAT: bool = false;
+    /// What of a picture speaks for a class, where the network has maps that tell.
+    const EXPLAIN: Option<Explain<Standardized<Self::Model>>> = None;
 
     fn common() -> Common;
 
@@ -241,6 +243,7 @@ impl<C: Classifier> Recipe for C {
             weights,
             model,
             trainer,
+            explain: C::EXPLAIN,
             sections: C::sections,
             checkpoint_steps: *checkpoint_steps,
         }))

@@ -1,6 +1,6 @@
 //! A model that sees pictures with mean 0 and standard deviation 1.
 
-use eras_models::deep_learning::Features;
+use eras_models::FeatureMaps;
 use eras_nn::{Layer, Mode, Module, Path, Visitor, VisitorMut};
 use eras_tensor::Tensor;
 
@@ -72,12 +72,12 @@ impl<M: Layer> Layer for Standardized<M> {
     }
 }
 
-impl<M: Features> Features for Standardized<M> {
-    fn features(&self, x: &Tensor, mode: &Mode) -> Tensor {
-        self.model.features(&self.see(x), mode)
+impl<M: FeatureMaps> FeatureMaps for Standardized<M> {
+    fn feature_maps(&self, x: &Tensor, mode: &Mode) -> Tensor {
+        self.model.feature_maps(&self.see(x), mode)
     }
-    fn head(&self, features: &Tensor, mode: &Mode) -> Tensor {
-        self.model.head(features, mode)
+    fn head(&self, maps: &Tensor, mode: &Mode) -> Tensor {
+        self.model.head(maps, mode)
     }
 }
 

@@ -128,6 +128,69 @@ impl Picture {
         Self::new(width, height, channels, pixels)
     }
 
+    /// The picture in grey, in orange where `map` is high: what of it mattered. The map, `(rows, columns)`, is stretched
+    /// over the picture; its largest number has the strongest colour, and what is not above 0 has none.
+    ///
+    /// ```
+    /// use eras_report::Picture;
+    ///
+    /// let picture = Picture::grey(4, 4, vec![100; 16]);
+    /// let seen = picture.tinted(&[0.0, 1.0, 0.0, 0.0], [2, 2]);
+    /// assert_eq!(seen.pixels()[..3], [100, 100, 100]);
+    /// assert_eq!(seen.pixels()[9..12], [191, 98, 31]);
+    /// ```
+    ///
+    /// # Panics
+    /// If the map has not as many numbers as places, or none.
+    #[must_use]
+    #[track_caller]
+    pub fn tinted(&self, map: &[f32], [rows, columns]: [usize; 2]) -> Self {
+        /// It stands out from grey for every eye.
+        const ORANGE: [f32; 3] = [230.0, 97.0, 1.0];
+        /// The most of a pixel that the colour covers.
+        const MOST: f32 = 0.7;
+        assert!(
+            map.len() == rows * columns && !map.is_empty(),
+            "tinted: found {} numbers for {rows} by {columns} places",
+            map.len()
+        );
+        let highest = map.iter().copied().fold(0.0, f32::max);
+        let value = |row: usize, column: usize| map[row * columns + column].max(0.0);
+        // The place of a pixel's middle between the middles of the map's places.
+        let between = |i: usize, from: usize, to: usize| {
+            let place =
+                ((i as f32 + 0.5) * to as f32 / from as f32 - 0.5).clamp(0.0, to as f32 - 1.0);
+            let low = place as usize;
+            (low, (low + 1).min(to - 1), place - low as f32)
+        };
+        let mut pixels = Vec::with_capacity(3 * self.width * self.height);
+        for y in 0..self.height {
+            let (top, bottom, down) = between(y, self.height, rows);
+            for x in 0..self.width {
+                let (left, right, across) = between(x, self.width, columns);
+                let row =
+                    |row: usize| value(row, left) * (1.0 - across) + value(row, right) * across;
+                let high = row(top) * (1.0 - down) + row(bottom) * down;
+                let share = if highest > 0.0 {
+                    MOST * high / highest
+                } else {
+                    0.0
+                };
+                let grey = self.brightness(y * self.width + x);
+                pixels.extend(ORANGE.map(|c| (grey * (1.0 - share) + c * share).round() as u8));
+            }
+        }
+        Self::rgb(self.width, self.height, pixels)
+    }
+
+    /// How bright a pixel is: of three channels as ITU-R BT.601 weighs them.
+    fn brightness(&self, pixel: usize) -> f32 {
+        match self.pixels[pixel * self.channels..][..self.channels] {
+            [r, g, b] => 0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b),
+            _ => f32::from(self.pixels[pixel]),
+        }
+    }
+
     /// The picture as a PNG file.
     ///
     /// # Panics
@@ -266,6 +329,29 @@ mod tests {
             [at(2, 2), at(5, 2), at(2, 5), at(5, 5), at(0, 0)],
             [10, 20, 30, 128, 128]
         );
+    }
+
+    #[test]
+    fn a_map_is_stretched_over_the_picture_and_its_highest_place_is_the_strongest() {
+        let picture = Picture::rgb(8, 4, [10, 200, 60].repeat(32));
+        let grey = (0.299_f32 * 10.0 + 0.587 * 200.0 + 0.114 * 60.0).round() as u8;
+        let seen = picture.tinted(&[0.0, 5.0], [1, 2]);
+        assert_eq!((seen.width, seen.height, seen.channels), (8, 4, 3));
+        let row = |y: usize| -> Vec<u8> { (0..8).map(|x| seen.pixels[3 * (8 * y + x)]).collect() };
+        // Red rises from the grey of the picture to most of orange's, and all rows are alike.
+        assert!(row(0).is_sorted() && row(3) == row(0), "{:?}", row(0));
+        assert_eq!(row(0)[0], grey);
+        assert_eq!(row(0)[7], (0.3 * 127.23 + 0.7 * 230.0_f32).round() as u8);
+        // Only what is above 0 counts, in any unit.
+        let zeros = picture.tinted(&[0.0, -3.0], [1, 2]);
+        assert!(zeros.pixels.iter().all(|p| *p == grey));
+        assert_eq!(picture.tinted(&[-1.0, 1e-9], [1, 2]), seen);
+    }
+
+    #[test]
+    #[should_panic(expected = "tinted: found 3 numbers for 2 by 2 places")]
+    fn a_map_has_a_number_for_each_place() {
+        let _ = Picture::grey(1, 1, vec![0]).tinted(&[0.0; 3], [2, 2]);
     }
 
     #[test]

@@ -17,7 +17,7 @@
 //!
 //! Axes: `B` batch, `C` channels, `H` and `W` height and width.
 
-use super::Features;
+use crate::FeatureMaps;
 use eras_nn::{Conv2d, Dense, Dropout, Init, Layer, Mode, Module};
 use eras_tensor::{Rng, Tensor, Window};
 
@@ -89,9 +89,9 @@ fn pool(x: &Tensor) -> Tensor {
     x.max_pool(Window::new([3, 3]).stride([2, 2]))
 }
 
-impl Features for AlexNet {
+impl FeatureMaps for AlexNet {
     #[track_caller]
-    fn features(&self, x: &Tensor, _mode: &Mode) -> Tensor {
+    fn feature_maps(&self, x: &Tensor, _mode: &Mode) -> Tensor {
         let h = pool(&self.conv1.forward(x));
         let h = pool(&self.conv2.forward(&h));
         let h = self.conv4.forward(&self.conv3.forward(&h));
@@ -99,9 +99,9 @@ impl Features for AlexNet {
     }
 
     #[track_caller]
-    fn head(&self, features: &Tensor, mode: &Mode) -> Tensor {
+    fn head(&self, maps: &Tensor, mode: &Mode) -> Tensor {
         let drop = Dropout::new(0.5);
-        let h = pool(features).flatten(1, -1);
+        let h = pool(maps).flatten(1, -1);
         let h = self.fc1.forward(&drop.forward(&h, mode));
         let h = self.fc2.forward(&drop.forward(&h, mode));
         self.fc3.forward(&h)
@@ -111,7 +111,7 @@ impl Features for AlexNet {
 impl Layer for AlexNet {
     #[track_caller]
     fn apply(&self, x: &Tensor, mode: &Mode) -> Tensor {
-        self.head(&self.features(x, mode), mode)
+        self.head(&self.feature_maps(x, mode), mode)
     }
 }
 

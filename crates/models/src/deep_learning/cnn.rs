@@ -9,7 +9,7 @@
 //!
 //! Axes: `B` batch, `C` channels, `H` and `W` height and width.
 
-use super::Features;
+use crate::FeatureMaps;
 use eras_nn::{Conv2d, Dense, Dropout, Init, Layer, Mode, Module};
 use eras_tensor::{Rng, Tensor};
 
@@ -77,16 +77,16 @@ impl Cnn {
     }
 }
 
-impl Features for Cnn {
+impl FeatureMaps for Cnn {
     #[track_caller]
-    fn features(&self, x: &Tensor, _mode: &Mode) -> Tensor {
+    fn feature_maps(&self, x: &Tensor, _mode: &Mode) -> Tensor {
         let [_, maps] = self.maps(x);
         maps
     }
 
     #[track_caller]
-    fn head(&self, features: &Tensor, mode: &Mode) -> Tensor {
-        let h = Dropout::new(0.25).forward(&features.max_pool([2, 2]), mode);
+    fn head(&self, maps: &Tensor, mode: &Mode) -> Tensor {
+        let h = Dropout::new(0.25).forward(&maps.max_pool([2, 2]), mode);
         let h = self.fc1.forward(&h.flatten(1, -1)); // (B, 128)
         self.fc2.forward(&Dropout::new(0.5).forward(&h, mode))
     }
@@ -95,7 +95,7 @@ impl Features for Cnn {
 impl Layer for Cnn {
     #[track_caller]
     fn apply(&self, x: &Tensor, mode: &Mode) -> Tensor {
-        self.head(&self.features(x, mode), mode)
+        self.head(&self.feature_maps(x, mode), mode)
     }
 }
 

@@ -15,6 +15,7 @@
 //!
 //! Axes: `B` batch.
 
+use crate::FeatureMaps;
 use eras_nn::{Conv2d, Dense, Init, Layer, Mode, Module};
 use eras_tensor::{Rng, Tensor};
 
@@ -67,8 +68,7 @@ impl LeNet {
     #[track_caller]
     pub fn features(&self, x: &Tensor) -> Tensor {
         let [_, c3] = self.maps(x);
-        let s4 = c3.max_pool([2, 2]).flatten(1, -1); // (B, 16 · 5 · 5)
-        self.f6.forward(&self.c5.forward(&s4))
+        self.behind(&c3)
     }
 
     /// The maps C1 `(B, 6, 28, 28)` and C3 `(B, 16, 10, 10)` of `x (B, 1, 28, 28)`.
@@ -90,6 +90,13 @@ impl LeNet {
     #[must_use]
     pub fn filters(&self) -> &Tensor {
         &self.c1.weight
+    }
+
+    /// What F6 makes of C3's maps.
+    #[track_caller]
+    fn behind(&self, c3: &Tensor) -> Tensor {
+        let s4 = c3.max_pool([2, 2]).flatten(1, -1); // (B, 16 · 5 · 5)
+        self.f6.forward(&self.c5.forward(&s4))
     }
 
     /// `x (B, 1, 28, 28)` to logits `(B, classes)`.
@@ -117,6 +124,19 @@ impl Layer for LeNet {
     #[track_caller]
     fn apply(&self, x: &Tensor, _mode: &Mode) -> Tensor {
         self.forward(x)
+    }
+}
+
+impl FeatureMaps for LeNet {
+    #[track_caller]
+    fn feature_maps(&self, x: &Tensor, _mode: &Mode) -> Tensor {
+        let [_, c3] = self.maps(x);
+        c3
+    }
+
+    #[track_caller]
+    fn head(&self, maps: &Tensor, _mode: &Mode) -> Tensor {
+        self.output.forward(&self.behind(maps))
     }
 }
 

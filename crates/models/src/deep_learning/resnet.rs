@@ -10,7 +10,7 @@
 //!
 //! Axes: `B` batch, `C` channels, `H` and `W` height and width.
 
-use super::Features;
+use crate::FeatureMaps;
 use eras_nn::{BatchNorm, Conv2d, Init, Layer, Linear, Mode, Module};
 use eras_tensor::{PadMode, Rng, Tensor, Window};
 
@@ -159,9 +159,9 @@ impl ResNet {
     }
 }
 
-impl Features for ResNet {
+impl FeatureMaps for ResNet {
     #[track_caller]
-    fn features(&self, x: &Tensor, mode: &Mode) -> Tensor {
+    fn feature_maps(&self, x: &Tensor, mode: &Mode) -> Tensor {
         let mut h = normed(&self.conv1, self.bn1.as_ref(), x, mode).relu();
         if self.pools {
             h = h.max_pool(Window::new([3, 3]).stride([2, 2]).padding([1, 1]));
@@ -173,15 +173,15 @@ impl Features for ResNet {
     }
 
     #[track_caller]
-    fn head(&self, features: &Tensor, _mode: &Mode) -> Tensor {
-        self.fc.forward(&features.mean([2, 3]))
+    fn head(&self, maps: &Tensor, _mode: &Mode) -> Tensor {
+        self.fc.forward(&maps.mean([2, 3]))
     }
 }
 
 impl Layer for ResNet {
     #[track_caller]
     fn apply(&self, x: &Tensor, mode: &Mode) -> Tensor {
-        self.head(&self.features(x, mode), mode)
+        self.head(&self.feature_maps(x, mode), mode)
     }
 
     fn fold_norms(&mut self) {

@@ -11,7 +11,7 @@
 //!
 //! Axes: `B` batch, `C` channels, `H` and `W` height and width.
 
-use super::Features;
+use crate::FeatureMaps;
 use eras_nn::{BatchNorm, Conv2d, Init, Layer, Linear, Mode, Module, Path, Visitor, VisitorMut};
 use eras_tensor::{Rng, Tensor};
 
@@ -119,9 +119,9 @@ impl Module for Part {
     }
 }
 
-impl Features for Vgg {
+impl FeatureMaps for Vgg {
     #[track_caller]
-    fn features(&self, x: &Tensor, mode: &Mode) -> Tensor {
+    fn feature_maps(&self, x: &Tensor, mode: &Mode) -> Tensor {
         // All but the last pooling, which belongs to the head: maps are finer before it.
         let parts = &self.features[..self.features.len() - 1];
         parts
@@ -130,8 +130,8 @@ impl Features for Vgg {
     }
 
     #[track_caller]
-    fn head(&self, features: &Tensor, mode: &Mode) -> Tensor {
-        let pooled = Part::Pool.forward(features, mode);
+    fn head(&self, maps: &Tensor, mode: &Mode) -> Tensor {
+        let pooled = Part::Pool.forward(maps, mode);
         self.classifier.forward(&pooled.mean([2, 3]))
     }
 }
@@ -139,7 +139,7 @@ impl Features for Vgg {
 impl Layer for Vgg {
     #[track_caller]
     fn apply(&self, x: &Tensor, mode: &Mode) -> Tensor {
-        self.head(&self.features(x, mode), mode)
+        self.head(&self.feature_maps(x, mode), mode)
     }
 
     fn fold_norms(&mut self) {

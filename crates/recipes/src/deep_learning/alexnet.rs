@@ -2,6 +2,7 @@
 //!
 //! The test set is validated on after each epoch; nothing is chosen by it.
 
+use crate::classification::Explain;
 use crate::classifier::{Classifier, Common, Loss, accuracy, want_size};
 use crate::descent::Descent;
 use crate::filters;
@@ -11,6 +12,7 @@ use crate::regularization::Regularization;
 use crate::standardized::Standardized;
 use eras_data::Images;
 use eras_models::deep_learning::AlexNet;
+use eras_models::grad_cam;
 use eras_report::Section;
 use eras_tensor::{Result, Rng};
 use eras_train::Trainer;
@@ -33,6 +35,7 @@ impl Classifier for AlexNetRecipe {
     };
     const PROMISES: &'static [Promise] = &[accuracy(0.80)];
     const STORY: &'static str = include_str!("../../stories/alexnet.md");
+    const EXPLAIN: Option<Explain<Standardized<AlexNet>>> = Some(grad_cam);
 
     fn defaults() -> Descent {
         Descent {

@@ -2,6 +2,7 @@
 //!
 //! The test set is validated on after each epoch, as in that example; nothing is chosen by it.
 
+use crate::classification::Explain;
 use crate::classifier::{Classifier, Common, Loss, accuracy, want_size};
 use crate::descent::Adaptive;
 use crate::filters;
@@ -10,6 +11,7 @@ use crate::recipe::{Card, Era};
 use crate::standardized::Standardized;
 use eras_data::Images;
 use eras_models::deep_learning::Cnn;
+use eras_models::grad_cam;
 use eras_report::Section;
 use eras_tensor::{Result, Rng};
 use eras_train::Trainer;
@@ -32,6 +34,7 @@ impl Classifier for KerasCnnRecipe {
     };
     const PROMISES: &'static [Promise] = &[accuracy(0.991)];
     const STORY: &'static str = include_str!("../../stories/keras-cnn.md");
+    const EXPLAIN: Option<Explain<Standardized<Cnn>>> = Some(grad_cam);
 
     fn common() -> Common {
         Common::default()

@@ -2,6 +2,7 @@
 //!
 //! The test set is validated on after each epoch; nothing is chosen by it.
 
+use crate::classification::Explain;
 use crate::classifier::{Classifier, Common, Loss, accuracy};
 use crate::descent::Descent;
 use crate::filters;
@@ -10,6 +11,7 @@ use crate::recipe::{Card, Era};
 use crate::standardized::Standardized;
 use eras_data::Images;
 use eras_models::deep_learning::LeNet;
+use eras_models::grad_cam;
 use eras_report::Section;
 use eras_tensor::{Error, Result, Rng};
 use eras_train::Trainer;
@@ -32,6 +34,7 @@ impl Classifier for LeNetRecipe {
     };
     const PROMISES: &'static [Promise] = &[accuracy(0.990)];
     const STORY: &'static str = include_str!("../../stories/lenet.md");
+    const EXPLAIN: Option<Explain<Standardized<LeNet>>> = Some(grad_cam);
 
     fn defaults() -> Descent {
         Descent {

@@ -2,6 +2,7 @@
 //!
 //! The test set is validated on after each epoch; nothing is chosen by it.
 
+use crate::classification::Explain;
 use crate::classifier::{Classifier, Common, Loss, accuracy, want_size};
 use crate::descent::Descent;
 use crate::pictures::FolderSettings;
@@ -9,7 +10,9 @@ use crate::promise::Promise;
 use crate::recipe::{Card, Era};
 use crate::regularization::Regularization;
 use crate::settings;
+use crate::standardized::Standardized;
 use eras_models::deep_learning::{ResNet, Shortcut, Stem};
+use eras_models::grad_cam;
 use eras_tensor::{Error, Result, Rng, nearest};
 use eras_train::Trainer;
 use serde::{Deserialize, Serialize};
@@ -72,6 +75,7 @@ impl Classifier for ResNet20Recipe {
     };
     const PROMISES: &'static [Promise] = &[accuracy(0.90)];
     const STORY: &'static str = include_str!("../../stories/resnet20.md");
+    const EXPLAIN: Option<Explain<Standardized<ResNet>>> = Some(grad_cam);
 
     fn common() -> Common {
         Common {
@@ -160,6 +164,7 @@ impl Classifier for ResNet18Recipe {
     };
     const PROMISES: &'static [Promise] = &[accuracy(0.90)];
     const STORY: &'static str = include_str!("../../stories/resnet18.md");
+    const EXPLAIN: Option<Explain<Standardized<ResNet>>> = Some(grad_cam);
 
     fn common() -> Common {
         Common {

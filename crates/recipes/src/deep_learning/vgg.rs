@@ -2,13 +2,16 @@
 //!
 //! The test set is validated on after each epoch; nothing is chosen by it.
 
+use crate::classification::Explain;
 use crate::classifier::{Classifier, Common, Loss, accuracy, want_size};
 use crate::descent::Descent;
 use crate::promise::Promise;
 use crate::recipe::{Card, Era};
 use crate::regularization::Regularization;
 use crate::settings;
+use crate::standardized::Standardized;
 use eras_models::deep_learning::Vgg;
+use eras_models::grad_cam;
 use eras_tensor::{Result, Rng};
 use eras_train::Trainer;
 use serde::{Deserialize, Serialize};
@@ -52,6 +55,7 @@ impl Classifier for VggRecipe {
     };
     const PROMISES: &'static [Promise] = &[accuracy(0.88)];
     const STORY: &'static str = include_str!("../../stories/vgg.md");
+    const EXPLAIN: Option<Explain<Standardized<Vgg>>> = Some(grad_cam);
 
     fn common() -> Common {
         Common {
