@@ -79,6 +79,7 @@ impl fmt::Debug for Workload {
 #[must_use]
 pub fn workloads() -> Vec<Workload> {
     let mut all = vec![crate::workloads::mlp::workload()];
+    all.extend(crate::workloads::networks::workloads());
     all.extend(crate::workloads::matmul::workloads());
     all.extend(crate::workloads::rows::workloads());
     all.push(crate::workloads::adam::workload());

@@ -4,5 +4,6 @@ pub(crate) mod adam;
 pub(crate) mod early;
 pub(crate) mod matmul;
 pub(crate) mod mlp;
+pub(crate) mod networks;
 pub(crate) mod rows;
 pub(crate) mod small;
