@@ -30,8 +30,12 @@ pub mod train {
 /// What most programs need: `use eras::prelude::*;`
 pub mod prelude {
     pub use crate::data::{Batch, Cifar10, Dataset, FashionMnist, Loader, Mnist, TensorDataset};
+    pub use crate::nn::WeightNorm;
     pub use crate::nn::{Activation, BatchNorm, Dense, Dropout, Embedding, Flatten, GroupNorm};
     pub use crate::nn::{Adadelta, Adafactor, Adagrad, Adam, AdamW, Adamax, Ftrl, Lamb, Lbfgs};
+    pub use crate::nn::{AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d};
+    pub use crate::nn::{AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d};
+    pub use crate::nn::{AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d};
     pub use crate::nn::{
         BceWithLogits, CrossEntropy, Ctc, bce, bce_with_logits, cosine_loss, cosine_similarity,
         cross_entropy, ctc, dice, hinge, huber, kl_div, log_cosh, mape, msle, multi_margin,
@@ -39,9 +43,11 @@ pub mod prelude {
     };
     pub use crate::nn::{Conv1d, Conv2d, Conv3d};
     pub use crate::nn::{ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
+    pub use crate::nn::{Dropout2d, Fold, GlobalAvgPool, GlobalMaxPool, InstanceNorm};
     pub use crate::nn::{Identity, Init, LayerNorm, Linear, RmsNorm, mae, mse, nll, smooth_l1};
     pub use crate::nn::{Layer, Mode, Module, Param, Sequential, summary};
     pub use crate::nn::{Lion, Muon, Nadam, Optimizer, Radam, RmsProp, Rprop, Schedule, Sgd};
+    pub use crate::nn::{PixelShuffle, PixelUnshuffle, Reshape, SpectralNorm, Unfold, Upsample};
     pub use crate::train::{Accuracy, EarlyStopping, Goal, Trainer};
     pub use crate::{ConvOptions, Padding, PerAxis};
     pub use crate::{CustomOp, checkpoint, custom};

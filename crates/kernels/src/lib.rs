@@ -36,6 +36,7 @@ pub mod simd;
 pub mod softmax;
 mod stream;
 pub mod team;
+pub mod unfold;
 mod wide;
 pub mod windows;
 

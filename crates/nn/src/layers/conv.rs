@@ -1,6 +1,6 @@
 //! Convolution over one, two or three axes of space.
 
-use super::{Activation, BatchNorm, filter};
+use super::{Activation, BatchNorm, Weighted, filter};
 use crate::watch::Watch;
 use crate::{Init, Module, Param};
 use eras_tensor::{ConvOptions, PerAxis, Rng, Tensor};
@@ -202,7 +202,22 @@ impl<const N: usize> Conv<N> {
     #[must_use]
     #[track_caller]
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        let (weight, bias) = (&self.weight, self.bias.as_deref());
+        self.forward_with(x, &self.weight)
+    }
+
+    const KIND: &'static str = ["Conv1d", "Conv2d", "Conv3d"][N - 1];
+}
+
+impl<const N: usize> Weighted for Conv<N> {
+    fn weight(&self) -> &Param {
+        &self.weight
+    }
+    fn weight_mut(&mut self) -> &mut Param {
+        &mut self.weight
+    }
+    #[track_caller]
+    fn forward_with(&self, x: &Tensor, weight: &Tensor) -> Tensor {
+        let bias = self.bias.as_deref();
         let watch = Watch::begin();
         let y = match self.activation {
             Activation::Relu => x.conv_relu(weight, bias, &self.options),
@@ -210,8 +225,6 @@ impl<const N: usize> Conv<N> {
         };
         watch.end(Self::KIND, self, y)
     }
-
-    const KIND: &'static str = ["Conv1d", "Conv2d", "Conv3d"][N - 1];
 }
 
 #[cfg(test)]

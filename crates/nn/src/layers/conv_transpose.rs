@@ -1,6 +1,6 @@
 //! Transposed convolution over one, two or three axes of space.
 
-use super::{Activation, filter};
+use super::{Activation, Weighted, filter};
 use crate::watch::Watch;
 use crate::{Init, Module, Param};
 use eras_tensor::{ConvOptions, PerAxis, Rng, Tensor};
@@ -164,12 +164,28 @@ impl<const N: usize> ConvTranspose<N> {
     #[must_use]
     #[track_caller]
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        let watch = Watch::begin();
-        let y = x.conv_transpose(&self.weight, self.bias.as_deref(), &self.options);
-        watch.end(Self::KIND, self, self.activation.of(&y))
+        self.forward_with(x, &self.weight)
     }
 
     const KIND: &'static str = ["ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"][N - 1];
+}
+
+impl<const N: usize> Weighted for ConvTranspose<N> {
+    fn weight(&self) -> &Param {
+        &self.weight
+    }
+    fn weight_mut(&mut self) -> &mut Param {
+        &mut self.weight
+    }
+    fn out_axis(&self) -> usize {
+        1
+    }
+    #[track_caller]
+    fn forward_with(&self, x: &Tensor, weight: &Tensor) -> Tensor {
+        let watch = Watch::begin();
+        let y = x.conv_transpose(weight, self.bias.as_deref(), &self.options);
+        watch.end(Self::KIND, self, self.activation.of(&y))
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The affine map as Keras draws it, with its activation.
 
-use super::{Activation, Linear};
+use super::{Activation, Linear, Weighted};
 use crate::watch::Watch;
-use crate::{Init, Module, Path, Visitor, VisitorMut};
+use crate::{Init, Module, Param, Path, Visitor, VisitorMut};
 use eras_tensor::{Rng, Tensor};
 
 /// Affine map of the last axis and activation, `y = f(x Wᵀ + b)`, as Keras' `Dense`.
@@ -62,11 +62,24 @@ impl Dense {
     #[must_use]
     #[track_caller]
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        let Linear { weight, bias } = &self.linear;
+        self.forward_with(x, &self.linear.weight)
+    }
+}
+
+impl Weighted for Dense {
+    fn weight(&self) -> &Param {
+        &self.linear.weight
+    }
+    fn weight_mut(&mut self) -> &mut Param {
+        &mut self.linear.weight
+    }
+    #[track_caller]
+    fn forward_with(&self, x: &Tensor, weight: &Tensor) -> Tensor {
+        let bias = self.linear.bias.as_deref();
         let watch = Watch::begin();
         let y = match self.activation {
-            Activation::Relu => x.linear_relu(weight, bias.as_deref()),
-            activation => activation.of(&x.linear(weight, bias.as_deref())),
+            Activation::Relu => x.linear_relu(weight, bias),
+            activation => activation.of(&x.linear(weight, bias)),
         };
         watch.end("Dense", self, y)
     }

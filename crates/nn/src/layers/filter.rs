@@ -12,16 +12,8 @@ pub(super) fn shape<const N: usize>(
     second: usize,
     kernel: &PerAxis,
 ) -> Dims {
-    let each = match kernel {
-        PerAxis::All(n) => vec![*n; N],
-        PerAxis::Each(each) => each.to_vec(),
-    };
-    assert!(
-        each.len() == N,
-        "{layer}: kernel {each:?} names {} axes of space, wanted {N}",
-        each.len()
-    );
-    [&[first, second], &each[..]].concat().into()
+    let kernel = kernel.each::<N>(layer, "kernel");
+    [&[first, second], &kernel[..]].concat().into()
 }
 
 /// Uniform within ±1/√n, where n is the size of the filter behind its first axis.

@@ -1,5 +1,6 @@
 //! The affine map.
 
+use super::Weighted;
 use crate::watch::Watch;
 use crate::{Init, Module, Param};
 use eras_tensor::{Rng, Tensor};
@@ -62,8 +63,21 @@ impl Linear {
     #[must_use]
     #[track_caller]
     pub fn forward(&self, x: &Tensor) -> Tensor {
+        self.forward_with(x, &self.weight)
+    }
+}
+
+impl Weighted for Linear {
+    fn weight(&self) -> &Param {
+        &self.weight
+    }
+    fn weight_mut(&mut self) -> &mut Param {
+        &mut self.weight
+    }
+    #[track_caller]
+    fn forward_with(&self, x: &Tensor, weight: &Tensor) -> Tensor {
         let watch = Watch::begin();
-        let y = x.linear(&self.weight, self.bias.as_deref());
+        let y = x.linear(weight, self.bias.as_deref());
         watch.end("Linear", self, y)
     }
 }

@@ -65,7 +65,7 @@ impl Tensor {
     #[track_caller]
     pub fn avg_pool<const N: usize>(&self, window: impl Into<Window<N>>) -> Self {
         let window = window.into();
-        let windows = window.over("avg_pool", self, window.kernel);
+        let windows = window.over_elements("avg_pool", self);
         pooled("avg_pool", self, &windows, window.count_padding)
     }
 
@@ -114,7 +114,7 @@ pub(crate) fn checks() -> Vec<crate::checks::Check> {
                         x = x.pad(&widths, crate::PadMode::Constant(0.0));
                         window.padding.fill(0);
                     }
-                    by_window(&x, &window.over("", &x, window.kernel), mean)
+                    by_window(&x, &window.over_elements("", &x), mean)
                 });
         )* };
     }
@@ -152,10 +152,9 @@ pub(crate) fn checks() -> Vec<crate::checks::Check> {
     }
     vec![
         check
-            .bad(
-                "avg_pool: x [3] does not have the 2 axes of the windows",
-                || Tensor::zeros([3]).avg_pool([2, 2]),
-            )
+            .bad("avg_pool: x [3] does not have 2 axes", || {
+                Tensor::zeros([3]).avg_pool([2, 2])
+            })
             .bad(
                 "avg_pool: windows that span [4] do not fit into [3] with padding [0]",
                 || Tensor::zeros([3]).avg_pool([4]),

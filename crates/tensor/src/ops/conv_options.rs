@@ -34,6 +34,31 @@ impl From<&[usize]> for PerAxis {
 }
 
 impl PerAxis {
+    /// The numbers of `N` axes; a message names `op` and `what` the numbers are.
+    ///
+    /// ```
+    /// use eras::prelude::*;
+    ///
+    /// assert_eq!(PerAxis::from(2).each::<3>("conv", "stride"), [2, 2, 2]);
+    /// assert_eq!(PerAxis::from([1, 2]).each("conv", "stride"), [1, 2]);
+    /// ```
+    ///
+    /// # Panics
+    /// If there is one for each of another number of axes.
+    #[must_use]
+    #[track_caller]
+    pub fn each<const N: usize>(&self, op: &str, what: &str) -> [usize; N] {
+        match self {
+            Self::All(n) => [*n; N],
+            Self::Each(each) => (**each).try_into().unwrap_or_else(|_| {
+                panic!(
+                    "{op}: {what} {each:?} names {} axes of space, wanted {N}",
+                    each.len()
+                )
+            }),
+        }
+    }
+
     /// The numbers of the last `axes` of three axes, and `missing` for those in front.
     #[track_caller]
     fn three(&self, op: &str, what: &str, axes: usize, missing: usize) -> [usize; 3] {

@@ -270,7 +270,7 @@ pub(crate) fn checks() -> Vec<crate::checks::Check> {
     }
     vec![
         check
-            .bad("interpolate: x [3] does not have the 2 axes", || {
+            .bad("interpolate: x [3] does not have 2 axes", || {
                 Tensor::zeros([3]).interpolate([2, 2], Interpolation::Nearest)
             })
             .bad(

@@ -126,7 +126,7 @@ impl Tensor {
     #[track_caller]
     pub fn max_pool<const N: usize>(&self, window: impl Into<Window<N>>) -> Self {
         let window = window.into();
-        let windows = window.over("max_pool", self, window.kernel);
+        let windows = window.over_elements("max_pool", self);
         pooled(self, &windows)
     }
 
@@ -165,7 +165,7 @@ pub(crate) fn checks() -> Vec<crate::checks::Check> {
                 .case([normal($shape, 1)], |x| x[0].max_pool($window))
                 .defined_by(move |x| {
                     let window = Window::from($window);
-                    by_window(&x[0], &window.over("", &x[0], window.kernel), largest)
+                    by_window(&x[0], &window.over_elements("", &x[0]), largest)
                 });
         )* };
     }
@@ -200,7 +200,7 @@ pub(crate) fn checks() -> Vec<crate::checks::Check> {
     }
     vec![
         check
-            .bad("max_pool: x [3] does not have the 2 axes of the windows", || {
+            .bad("max_pool: x [3] does not have 2 axes", || {
                 Tensor::zeros([3]).max_pool([2, 2])
             })
             .bad("max_pool: wants floats", || Tensor::arange(3).max_pool([2]))
@@ -209,7 +209,7 @@ pub(crate) fn checks() -> Vec<crate::checks::Check> {
                 || Tensor::zeros([3]).max_pool([0]),
             )
             .bad(
-                "max_pool: padding [1, 2] is more than half of the windows, which span [3, 3]",
+                "max_pool: padding [1, 2] is more than half of the windows [3, 3]",
                 || Tensor::zeros([9, 9]).max_pool(Window::new([3, 3]).padding([1, 2])),
             )
             .bad(

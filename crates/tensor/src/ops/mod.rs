@@ -25,6 +25,7 @@ mod order;
 mod pad;
 mod pair_loss;
 mod pairs;
+mod pixel_shuffle;
 mod rearrange;
 mod reduce;
 mod reduction;
@@ -32,6 +33,7 @@ mod scatter;
 mod separable;
 mod softmax;
 mod unary;
+mod unfold;
 mod view;
 mod window;
 
@@ -102,11 +104,13 @@ pub(crate) fn checks() -> Vec<crate::checks::Check> {
         pairs::checks(),
         layer_norm::checks(),
         pair_loss::checks(),
+        pixel_shuffle::checks(),
         reduce::checks(),
         scatter::checks(),
         softmax::checks(),
         crate::tape::checks(),
         unary::checks(),
+        unfold::checks(),
         view::checks(),
     ]
     .into_iter()

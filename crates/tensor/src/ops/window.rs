@@ -1,6 +1,6 @@
 //! Windows that slide over the last axes.
 
-use super::want_float;
+use super::{PerAxis, want_float};
 use crate::Tensor;
 use crate::shape::Dims;
 use eras_kernels::windows::Windows;
@@ -12,7 +12,7 @@ use eras_kernels::windows::Windows;
 /// ```
 /// use eras::prelude::*;
 ///
-/// let window = Window::new([3, 3]).stride([2, 2]).padding([1, 1]);
+/// let window = Window::new([3, 3]).stride(2).padding(1);
 /// assert_eq!(Tensor::zeros([8, 64, 32, 32]).max_pool(window).shape(), [8, 64, 16, 16]);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,24 +45,36 @@ impl<const N: usize> Window<N> {
         }
     }
 
-    /// Each window this far from the one before.
+    /// Each window this far from the one before: one number for all axes, or one for each.
+    ///
+    /// # Panics
+    /// If numbers are given for another number of axes.
     #[must_use]
-    pub fn stride(mut self, stride: [usize; N]) -> Self {
-        self.stride = Some(stride);
+    #[track_caller]
+    pub fn stride(mut self, stride: impl Into<PerAxis>) -> Self {
+        self.stride = Some(stride.into().each("Window", "stride"));
         self
     }
 
-    /// The first window begins this far before the axis.
+    /// The first window begins this far before the axis: one number for all axes, or one for each.
+    ///
+    /// # Panics
+    /// If numbers are given for another number of axes.
     #[must_use]
-    pub fn padding(mut self, padding: [usize; N]) -> Self {
-        self.padding = padding;
+    #[track_caller]
+    pub fn padding(mut self, padding: impl Into<PerAxis>) -> Self {
+        self.padding = padding.into().each("Window", "padding");
         self
     }
 
-    /// The elements of a window this far from each other.
+    /// The elements of a window this far from each other: one number for all axes, or one for each.
+    ///
+    /// # Panics
+    /// If numbers are given for another number of axes.
     #[must_use]
-    pub fn dilation(mut self, dilation: [usize; N]) -> Self {
-        self.dilation = dilation;
+    #[track_caller]
+    pub fn dilation(mut self, dilation: impl Into<PerAxis>) -> Self {
+        self.dilation = dilation.into().each("Window", "dilation");
         self
     }
 
@@ -102,11 +114,7 @@ impl<const N: usize> Window<N> {
                 .saturating_mul(dilation[d])
                 .saturating_add(1);
         }
-        assert!(
-            (0..N).all(|d| padding[d] <= spans[d] / 2),
-            "{op}: padding {padding:?} is more than half of the windows, which span {spans:?}"
-        );
-        let room = |d: usize| sides[d].saturating_add(2 * padding[d]);
+        let room = |d: usize| sides[d].saturating_add(padding[d].saturating_mul(2));
         assert!(
             (0..N).all(|d| spans[d] <= room(d) && room(d) < usize::MAX / 4),
             "{op}: windows that span {spans:?} do not fit into {sides:?} with padding {padding:?}"
@@ -133,9 +141,26 @@ impl<const N: usize> Window<N> {
                 padding: padding[d],
                 dilation: dilation[d],
             };
+        }
+        windows
+    }
+
+    /// As [`over`](Self::over), for windows of which something must be taken.
+    #[track_caller]
+    pub(super) fn over_elements(&self, op: &str, x: &Tensor) -> [Windows; N] {
+        let windows = self.over(op, x, self.kernel);
+        let sides = last_axes::<N>(op, x);
+        for d in 0..N {
+            let span = (self.kernel[d] - 1) * self.dilation[d] + 1;
+            assert!(
+                self.padding[d] <= span / 2,
+                "{op}: padding {:?} is more than half of the windows {:?}",
+                self.padding,
+                self.kernel
+            );
             // Each window meets an element, unless it steps over them all: then none meets two.
             assert!(
-                dilation[d] <= sides[d] || windows[d].met() == out,
+                self.dilation[d] <= sides[d] || windows[d].met() == windows[d].count(),
                 "{op}: a window of {self:?} meets nothing but padding of {sides:?}"
             );
         }
@@ -157,10 +182,7 @@ pub(super) fn last_axes<const N: usize>(op: &str, x: &Tensor) -> [usize; N] {
     }
     want_float(op, x);
     let Some((_, sides)) = x.shape().split_last_chunk() else {
-        panic!(
-            "{op}: x {:?} does not have the {N} axes of the windows",
-            x.shape()
-        );
+        panic!("{op}: x {:?} does not have {N} axes", x.shape());
     };
     *sides
 }

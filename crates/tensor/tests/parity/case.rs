@@ -126,6 +126,13 @@ impl Case {
         numbers.into_iter().flatten().map(whole).collect()
     }
 
+    /// Numbers among the options.
+    pub(crate) fn numbers(&self, option: &str) -> Vec<f64> {
+        let numbers = self.options[option].as_array();
+        let number = |value: &Value| value.as_f64().expect("a number");
+        numbers.into_iter().flatten().map(number).collect()
+    }
+
     /// The axes `dim` of a reduction; all where it is null.
     pub(crate) fn axes(&self) -> Vec<isize> {
         match &self.options["dim"] {

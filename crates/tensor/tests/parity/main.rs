@@ -13,10 +13,11 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The files whose cases are run here.
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "binary",
     "conv",
     "elementwise",
+    "images",
     "indexing",
     "losses",
     "matmul",
@@ -24,7 +25,8 @@ const FILES: [&str; 8] = [
     "reductions",
 ];
 /// Those that the tests of `eras-nn` and `eras-train` read.
-const ELSEWHERE: [&str; 5] = [
+const ELSEWHERE: [&str; 6] = [
+    "layers",
     "metrics",
     "optimizers",
     "schedules",

@@ -1,7 +1,7 @@
 //! PyTorch's names and what we call in their place: one line for each operation.
 
 use crate::case::Case;
-use eras_tensor::{ConvOptions, PadMode, Tensor};
+use eras_tensor::{ConvOptions, Interpolation, PadMode, Resize, Tensor, Window};
 
 /// The results of a call by their stored names, the one that gradients are taken of first.
 pub(crate) type Results = Vec<(&'static str, Tensor)>;
@@ -22,6 +22,26 @@ macro_rules! calls {
     };
 }
 pub(crate) use calls;
+
+/// A call with `N` standing for the number of axes of space.
+macro_rules! in_space {
+    ($c:ident, $N:ident => $call:expr) => {
+        match $c.x(0).rank() {
+            3 => {
+                const $N: usize = 1;
+                $call
+            }
+            4 => {
+                const $N: usize = 2;
+                $call
+            }
+            _ => {
+                const $N: usize = 3;
+                $call
+            }
+        }
+    };
+}
 
 calls! {
     // Of one number.
@@ -158,6 +178,17 @@ calls! {
     };
     "matmul" => |c| if c.has("transpose") { c.x(0).t().matmul(&c.x(1).t()) } else { c.x(0).matmul(c.x(1)) };
 
+    // Images.
+    "adaptive_avg_pool" => |c| in_space!(c, N => c.x(0).adaptive_avg_pool::<N>(sizes(c, "output_size")));
+    "adaptive_max_pool" => |c| in_space!(c, N => c.x(0).adaptive_max_pool::<N>(sizes(c, "output_size")));
+    "avg_pool" => |c| in_space!(c, N => c.x(0).avg_pool(window::<N>(c)));
+    "fold" => |c| c.x(0).fold(sizes(c, "output_size"), window::<2>(c));
+    "interpolate" => |c| in_space!(c, N => c.x(0).interpolate(size::<N>(c), interpolation(c)));
+    "max_pool" => |c| in_space!(c, N => c.x(0).max_pool(window::<N>(c)));
+    "pixel_shuffle" => |c| c.x(0).pixel_shuffle(c.whole("upscale_factor") as usize);
+    "pixel_unshuffle" => |c| c.x(0).pixel_unshuffle(c.whole("downscale_factor") as usize);
+    "unfold" => |c| c.x(0).unfold(window::<2>(c));
+
     // Normalizations.
     "batch_norm" => |c| batch_norm(c);
     "group_norm" => |c| c.x(0).group_norm(c.whole("num_groups") as usize, c.inputs.get(1), c.inputs.get(2), c.number("eps"));
@@ -233,6 +264,49 @@ fn filter(c: &Case) -> ConvOptions {
         "same" => options.padding_same(),
         _ if c.has("padding") => options.padding(&numbers("padding")[..]),
         _ => options,
+    }
+}
+
+/// A number for each axis of space.
+fn sizes<const N: usize>(c: &Case, option: &str) -> [usize; N] {
+    let sizes: Vec<usize> = c.list(option).into_iter().map(|n| n as usize).collect();
+    sizes.try_into().expect("one for each axis")
+}
+
+/// Where pooling looks.
+fn window<const N: usize>(c: &Case) -> Window<N> {
+    let mut window = Window::new(sizes(c, "kernel_size"));
+    if c.has("stride") {
+        window = window.stride(sizes::<N>(c, "stride"));
+    }
+    if c.has("padding") {
+        window = window.padding(sizes::<N>(c, "padding"));
+    }
+    if c.has("dilation") {
+        window = window.dilation(sizes::<N>(c, "dilation"));
+    }
+    window.ceil = c.flag("ceil_mode");
+    window.count_padding = !c.has("count_include_pad") || c.flag("count_include_pad");
+    window
+}
+
+fn size<const N: usize>(c: &Case) -> Resize<N> {
+    if c.has("size") {
+        return Resize::To(sizes(c, "size"));
+    }
+    Resize::By(
+        c.numbers("scale_factor")
+            .try_into()
+            .expect("one for each axis"),
+    )
+}
+
+fn interpolation(c: &Case) -> Interpolation {
+    match c.text("mode") {
+        "nearest" => Interpolation::Nearest,
+        _ => Interpolation::Linear {
+            align_corners: c.flag("align_corners"),
+        },
     }
 }
 
