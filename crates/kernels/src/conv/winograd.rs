@@ -25,8 +25,10 @@ use std::ops::Range;
 
 /// Fewer channels on either side are not worth the transforms.
 pub(super) const LEAST: usize = 32;
-/// Elements of what a box is transformed to, of one product: it stays in the second cache.
+/// Elements of what a box is transformed to, and of its sums, of one product: they stay in the second cache.
 const BOX: usize = 8192;
+/// Channels whose weights are transformed at once.
+const CHANNELS: usize = 64;
 /// Lanes of a transform.
 pub(super) const LANES: usize = 16;
 /// Products of elements.
@@ -73,7 +75,7 @@ pub(super) unsafe fn run<T: Float, K: Micro<In = T, Out = T>>(
     let [(low1, order1), (low2, order2)] = [taps(&job.axes[1]), taps(&job.axes[2])];
     let order: [usize; 9] = std::array::from_fn(|i| 3 * order1[i / 3] + order2[i % 3]);
     let panels = job.m.div_ceil(K::COLS);
-    let size = N * job.depth * panels * K::COLS;
+    let size = panels * N * product::<K>(job.depth);
     let mut weights = buffer::Buffer::new(job.groups * size * size_of::<T>());
     let b = C {
         at: weights.slice_mut::<T>().as_mut_ptr(),
@@ -81,18 +83,20 @@ pub(super) unsafe fn run<T: Float, K: Micro<In = T, Out = T>>(
     };
     team::run(job.groups * panels, |i| {
         let (group, panel) = (i / panels, i % panels);
-        let to = b.to(group).wrapping_add(panel * N * job.depth * K::COLS);
+        let to = b
+            .to(group)
+            .wrapping_add(panel * N * product::<K>(job.depth));
         // SAFETY: each panel of a group has its own part of the buffer.
         unsafe { transform_weights::<T, K>(to, job, group, panel * K::COLS, &order) };
     });
 
     let tiles = [1, 2].map(|d| job.axes[d].places.div_ceil(2));
-    let most = (BOX / job.depth).clamp(2 * LANES, 6 * LANES);
+    let most = (BOX / job.depth).clamp(4 * LANES, 6 * LANES);
     let cut = Cut::new(job.batch, [1, tiles[0], tiles[1]], most);
     let boxes = cut.count();
     let split = (4 * team::threads())
         .div_ceil(job.groups * boxes)
-        .min(panels.div_ceil(2))
+        .min(panels)
         .max(1);
     let to = C {
         at: result.as_mut_ptr(),
@@ -114,7 +118,12 @@ pub(super) unsafe fn run<T: Float, K: Micro<In = T, Out = T>>(
     });
 }
 
-/// `G g Gᵀ` of the channels of a panel from the `first` on: `[16][channel of the source][COLS]`.
+/// From product to product of a panel of weights.
+fn product<K: Micro>(depth: usize) -> usize {
+    depth * K::COLS + GAP
+}
+
+/// `G g Gᵀ` of the channels of a panel from the `first` on: `[channel of the source][COLS]` for each product.
 unsafe fn transform_weights<T: Float, K: Micro<In = T, Out = T>>(
     to: *mut T,
     job: &Correlation<'_, T>,
@@ -125,36 +134,51 @@ unsafe fn transform_weights<T: Float, K: Micro<In = T, Out = T>>(
     let (w, depth) = (&job.weights, job.depth);
     let [_, columns, _] = homes();
     let lanes: Vec<usize> = (0..K::COLS.min(job.m - first)).map(|i| i * w.row).collect();
-    let steps = (0..9 * depth).map(|i| i / 9 * w.channel + w.taps[i % 9]);
-    let steps = Runs::new(steps.collect());
-    let mut raw = Buffer::take::<T>(columns, 9 * depth * K::COLS);
+    let start = group * w.group + first * w.row;
+    let mut raw = Buffer::take::<T>(columns, 9 * CHANNELS * K::COLS);
     let raw = raw.start::<T>();
-    let from = w.data[group * w.group + first * w.row..].as_ptr();
-    // SAFETY: the buffer has just been taken for as much; lanes and steps lie within the weights.
-    let raw = unsafe {
-        K::gather(
-            raw,
-            from,
-            &Places::anywhere(&lanes),
-            &steps.part(0, 9 * depth),
-        );
-        std::slice::from_raw_parts(raw, 9 * depth * K::COLS)
-    };
-    vectorize(
-        #[inline(always)]
-        || {
-            for (c, g) in raw.chunks_exact(9 * K::COLS).enumerate() {
-                for at in (0..lanes.len()).step_by(LANES) {
-                    let u = weights_of::<T>(order.map(|t| lanes_at(g, t * K::COLS + at)));
-                    for (p, u) in u.iter().enumerate() {
-                        let to = to.wrapping_add((p * depth + c) * K::COLS + at);
-                        // SAFETY: the panel's own part of the buffer.
-                        unsafe { *to.cast::<[T; LANES]>() = *u };
+    for c0 in (0..depth).step_by(CHANNELS) {
+        let count = CHANNELS.min(depth - c0);
+        let from = w.data[start + c0 * w.channel..].as_ptr();
+        // SAFETY: the buffer has room for as much; lanes and steps lie within the weights.
+        let raw = unsafe {
+            if w.channel == 9 {
+                let from = View {
+                    at: from,
+                    lane: w.row,
+                    step: 1,
+                };
+                K::pack(raw, K::COLS, from, lanes.len(), 9 * count);
+            } else {
+                let steps = (0..9 * count).map(|i| i / 9 * w.channel + i % 9);
+                let steps = Runs::new(steps.collect());
+                K::gather(
+                    raw,
+                    from,
+                    &Places::anywhere(&lanes),
+                    &steps.part(0, 9 * count),
+                );
+            }
+            std::slice::from_raw_parts(raw, 9 * count * K::COLS)
+        };
+        vectorize(
+            #[inline(always)]
+            || {
+                for (c, g) in raw.chunks_exact(9 * K::COLS).enumerate() {
+                    for at in (0..lanes.len()).step_by(LANES) {
+                        let u =
+                            weights_of::<T>(order.map(|t| lanes_at(g, w.taps[t] * K::COLS + at)));
+                        for (p, u) in u.iter().enumerate() {
+                            let to =
+                                to.wrapping_add(p * product::<K>(depth) + (c0 + c) * K::COLS + at);
+                            // SAFETY: the panel's own part of the buffer.
+                            unsafe { *to.cast::<[T; LANES]>() = *u };
+                        }
                     }
                 }
-            }
-        },
-    );
+            },
+        );
+    }
 }
 
 #[inline(always)]
@@ -188,7 +212,9 @@ impl<T: Float> Task<'_, T> {
         let [home, packed, sums] = homes();
         // A tile's channels, a whole number of vectors, and a gap as between the products.
         let width = depth.next_multiple_of(LANES) + GAP;
-        let (a_apart, c_apart) = (n * width + GAP, n * K::COLS + GAP);
+        // Panels that share what was transformed while it is near.
+        let at_once = (BOX / (n * K::COLS)).clamp(1, panels.len());
+        let (a_apart, c_apart) = (n * width + GAP, n * at_once * K::COLS + GAP);
         let mut a = Buffer::take::<T>(packed, N * a_apart);
         let mut c = Buffer::take::<T>(sums, N * c_apart);
         let (a, c) = (a.start::<T>(), c.start::<T>());
@@ -244,36 +270,48 @@ impl<T: Float> Task<'_, T> {
             [job.axes[1].places, job.axes[2].places],
         );
         let places = patches::<4>(part, &written, [first[0] as isize, first[1] as isize]);
-        for panel in panels {
-            let cols = K::COLS.min(job.m - panel * K::COLS);
+        let cols = |panel: usize| K::COLS.min(job.m - panel * K::COLS);
+        for first in panels.clone().step_by(at_once) {
+            let panels = first..panels.end.min(first + at_once);
             for p in 0..N {
-                for t in 0..tiles.count {
-                    let (row, r) = tiles.tile(t);
-                    let tile = Tile {
-                        rows: r,
-                        cols,
-                        units: depth,
-                        a: a.wrapping_add(p * a_apart + row * width).cast_const(),
-                        a_row: width,
-                        a_step: 1,
-                        b: self
-                            .b
-                            .wrapping_add((panel * N + p) * depth * K::COLS)
-                            .cast_const(),
-                        b_step: K::COLS,
-                        c: c.wrapping_add(p * c_apart + row * K::COLS),
-                        c_row: K::COLS,
-                        load: false,
-                        finish: None,
-                    };
-                    // SAFETY: transformed above; the sums are this task's own.
-                    unsafe { strided::<K>(tile) };
+                for panel in panels.clone() {
+                    let c = c.wrapping_add(p * c_apart + (panel - first) * n * K::COLS);
+                    let b = self.b.wrapping_add((panel * N + p) * product::<K>(depth));
+                    for t in 0..tiles.count {
+                        let (row, r) = tiles.tile(t);
+                        let tile = Tile {
+                            rows: r,
+                            cols: cols(panel),
+                            units: depth,
+                            a: a.wrapping_add(p * a_apart + row * width).cast_const(),
+                            a_row: width,
+                            a_step: 1,
+                            b: b.cast_const(),
+                            b_step: K::COLS,
+                            c: c.wrapping_add(row * K::COLS),
+                            c_row: K::COLS,
+                            load: false,
+                            finish: None,
+                        };
+                        // SAFETY: transformed above; the sums are this task's own.
+                        unsafe { strided::<K>(tile) };
+                    }
                 }
             }
-            // SAFETY: computed above; these channels and places of the result are this task's own.
-            unsafe {
-                self.transform_back::<K>(c, c_apart, panel * K::COLS, cols, &written, &places)
-            };
+            for panel in panels {
+                let c = c.wrapping_add((panel - first) * n * K::COLS);
+                // SAFETY: computed above; these channels and places of the result are this task's own.
+                unsafe {
+                    self.transform_back::<K>(
+                        c,
+                        c_apart,
+                        panel * K::COLS,
+                        cols(panel),
+                        &written,
+                        &places,
+                    )
+                };
+            }
         }
     }
 
