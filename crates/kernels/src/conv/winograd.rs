@@ -10,14 +10,14 @@
 //!      0  1  0 -1             0   0   1
 //! ```
 //!
-//! Each of the 16 products of elements is a product of matrices, weights by tiles of 2 by 2 places. A task takes a box of
-//! tiles, 16 or 32 at a time: transforms what they read, multiplies, transforms back. All of that stays in its cache.
+//! Each of the 16 products of elements is a product of matrices, tiles of 2 by 2 places by weights. Transforms are ones of
+//! vectors of channels: a task turns what it reads so that the channels of an element are neighbours, transforms,
+//! multiplies, transforms back, and turns the result. All of that stays in its cache.
 
 use super::axis::{Axis, Cut, Part};
 use super::correlate::{Correlation, for_each, homes};
-use super::field::Source;
 use crate::buffer;
-use crate::matmul::tile::{Buffer, C, Line, Micro, Places, Runs, Tile, Tiles};
+use crate::matmul::tile::{Buffer, C, Line, Micro, Places, Runs, Tile, Tiles, View};
 use crate::simd::vectorize;
 use crate::{Float, team};
 use std::cell::Cell;
@@ -25,12 +25,10 @@ use std::ops::Range;
 
 /// Fewer channels on either side are not worth the transforms.
 pub(super) const LEAST: usize = 32;
-/// Channels that are transformed at once.
-const DEPTH: usize = 128;
-/// Rows of weights that are multiplied at once.
-const ROWS: usize = 192;
-/// Elements of the copy of a box.
-const FIELD: usize = 80_000;
+/// Elements of what a box is transformed to, and of its sums, of one product: they stay in the second cache.
+const BOX: usize = 8192;
+/// Channels whose weights are transformed at once.
+const CHANNELS: usize = 64;
 /// Lanes of a transform.
 pub(super) const LANES: usize = 16;
 /// Products of elements.
@@ -39,7 +37,7 @@ pub(super) const N: usize = 16;
 pub(super) const GAP: usize = 16;
 
 thread_local! {
-    static TRANSFORMED: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
+    static TURNED: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
 }
 
 /// The taps of an axis in the order of what they read, if they read three neighbours.
@@ -75,40 +73,31 @@ pub(super) unsafe fn run<T: Float, K: Micro<In = T, Out = T>>(
 ) {
     let taps = |axis| neighbours(axis).expect("it suits");
     let [(low1, order1), (low2, order2)] = [taps(&job.axes[1]), taps(&job.axes[2])];
-    let tiles = |axis: &Axis, low: isize| Axis {
-        places: axis.places.div_ceil(2),
-        step: 2,
-        shifts: (low..low + 4).collect(),
-        ..axis.clone()
-    };
-    let axes = [
-        job.axes[0].clone(),
-        tiles(&job.axes[1], low1),
-        tiles(&job.axes[2], low2),
-    ];
-    let most = (FIELD / 5 / job.depth).clamp(2 * LANES, 16 * LANES);
-    let cut = Cut::new(job.batch, [1, axes[1].places, axes[2].places], most);
-    let source = Source::new(job.source, job.groups * job.depth, &axes, cut.longest());
-    let rows = Tiles::new(job.m, K::ROWS);
-
-    let size = N * job.m * job.depth;
+    let order: [usize; 9] = std::array::from_fn(|i| 3 * order1[i / 3] + order2[i % 3]);
+    let panels = job.m.div_ceil(K::COLS);
+    let size = panels * N * product::<K>(job.depth);
     let mut weights = buffer::Buffer::new(job.groups * size * size_of::<T>());
-    let a = C {
+    let b = C {
         at: weights.slice_mut::<T>().as_mut_ptr(),
         row: size,
     };
-    let order: [usize; 9] = std::array::from_fn(|i| 3 * order1[i / 3] + order2[i % 3]);
-    team::run(job.groups * rows.count, |i| {
-        let (group, tile) = (i / rows.count, rows.tile(i % rows.count));
-        // SAFETY: each tile of a group has its own part of the buffer.
-        unsafe { transform_weights::<T, K>(a.to(group), job, group, tile, &order) };
+    team::run(job.groups * panels, |i| {
+        let (group, panel) = (i / panels, i % panels);
+        let to = b
+            .to(group)
+            .wrapping_add(panel * N * product::<K>(job.depth));
+        // SAFETY: each panel of a group has its own part of the buffer.
+        unsafe { transform_weights::<T, K>(to, job, group, panel * K::COLS, &order) };
     });
 
+    let tiles = [1, 2].map(|d| job.axes[d].places.div_ceil(2));
+    let most = (BOX / job.depth).clamp(4 * LANES, 6 * LANES);
+    let cut = Cut::new(job.batch, [1, tiles[0], tiles[1]], most);
     let boxes = cut.count();
     let split = (4 * team::threads())
         .div_ceil(job.groups * boxes)
-        .min(rows.count.div_ceil(4))
-        .max(job.m.div_ceil(ROWS));
+        .min(panels)
+        .max(1);
     let to = C {
         at: result.as_mut_ptr(),
         row: 1,
@@ -116,66 +105,75 @@ pub(super) unsafe fn run<T: Float, K: Micro<In = T, Out = T>>(
     for_each(job.groups * boxes * split, false, |i| {
         let (group, i) = (i / (boxes * split), i % (boxes * split));
         let (part, piece) = (cut.part(i / split), i % split);
-        let tiles = piece * rows.count / split..(piece + 1) * rows.count / split;
         let task = Task {
             job,
-            source: &source,
-            rows,
+            low: [low1, low2],
             group,
             part,
-            a: a.to(group),
+            b: b.to(group),
             to,
         };
-        // SAFETY: boxes, groups and rows of tasks differ, and so do the elements of the result that they write.
-        unsafe { task.run::<K>(tiles) };
+        // SAFETY: boxes, groups and channels of tasks differ, and so do the elements of the result that they write.
+        unsafe { task.run::<K>(piece * panels / split..(piece + 1) * panels / split) };
     });
 }
 
-/// The stretches of the channels.
-fn stretches(depth: usize) -> impl Iterator<Item = (usize, usize)> {
-    let each = depth.div_ceil(depth.div_ceil(DEPTH));
-    (0..depth)
-        .step_by(each)
-        .map(move |c0| (c0, each.min(depth - c0)))
+/// From product to product of a panel of weights.
+fn product<K: Micro>(depth: usize) -> usize {
+    depth * K::COLS + GAP
 }
 
-/// `G g Gᵀ` of a tile of rows: `[stretch][16][tile][channel][rows]`.
+/// `G g Gᵀ` of the channels of a panel from the `first` on: `[channel of the source][COLS]` for each product.
 unsafe fn transform_weights<T: Float, K: Micro<In = T, Out = T>>(
     to: *mut T,
     job: &Correlation<'_, T>,
     group: usize,
-    (first, r): (usize, usize),
+    first: usize,
     order: &[usize; 9],
 ) {
-    let w = &job.weights;
+    let (w, depth) = (&job.weights, job.depth);
     let [_, columns, _] = homes();
-    let lanes: Vec<usize> = (0..r).map(|i| i * w.row).collect();
-    for (c0, depth) in stretches(job.depth) {
-        let steps = (0..9 * depth).map(|i| i / 9 * w.channel + w.taps[i % 9]);
-        let steps = Runs::new(steps.collect());
-        let mut raw = Buffer::take::<T>(columns, 9 * depth * K::COLS);
-        let raw = raw.start::<T>();
-        let from = w.data[group * w.group + first * w.row + c0 * w.channel..].as_ptr();
-        // SAFETY: the buffer has just been taken for as much; lanes and steps lie within the weights.
+    let lanes: Vec<usize> = (0..K::COLS.min(job.m - first)).map(|i| i * w.row).collect();
+    let start = group * w.group + first * w.row;
+    let mut raw = Buffer::take::<T>(columns, 9 * CHANNELS * K::COLS);
+    let raw = raw.start::<T>();
+    for c0 in (0..depth).step_by(CHANNELS) {
+        let count = CHANNELS.min(depth - c0);
+        let from = w.data[start + c0 * w.channel..].as_ptr();
+        // SAFETY: the buffer has room for as much; lanes and steps lie within the weights.
         let raw = unsafe {
-            K::gather(
-                raw,
-                from,
-                &Places::anywhere(&lanes),
-                &steps.part(0, 9 * depth),
-            );
-            std::slice::from_raw_parts(raw, 9 * depth * K::COLS)
+            if w.channel == 9 {
+                let from = View {
+                    at: from,
+                    lane: w.row,
+                    step: 1,
+                };
+                K::pack(raw, K::COLS, from, lanes.len(), 9 * count);
+            } else {
+                let steps = (0..9 * count).map(|i| i / 9 * w.channel + i % 9);
+                let steps = Runs::new(steps.collect());
+                K::gather(
+                    raw,
+                    from,
+                    &Places::anywhere(&lanes),
+                    &steps.part(0, 9 * count),
+                );
+            }
+            std::slice::from_raw_parts(raw, 9 * count * K::COLS)
         };
-        let to = to.wrapping_add(c0 * N * job.m + first * depth);
         vectorize(
             #[inline(always)]
             || {
                 for (c, g) in raw.chunks_exact(9 * K::COLS).enumerate() {
-                    let u = weights_of::<T>(order.map(|t| lanes_at(g, t * K::COLS)));
-                    for (i, u) in u.iter().enumerate() {
-                        let to = to.wrapping_add(i * depth * job.m + c * r);
-                        // SAFETY: the tile's own part of the buffer has `r` times `depth` elements for each product.
-                        unsafe { to.copy_from_nonoverlapping(u.as_ptr(), r) };
+                    for at in (0..lanes.len()).step_by(LANES) {
+                        let u =
+                            weights_of::<T>(order.map(|t| lanes_at(g, w.taps[t] * K::COLS + at)));
+                        for (p, u) in u.iter().enumerate() {
+                            let to =
+                                to.wrapping_add(p * product::<K>(depth) + (c0 + c) * K::COLS + at);
+                            // SAFETY: the panel's own part of the buffer.
+                            unsafe { *to.cast::<[T; LANES]>() = *u };
+                        }
                     }
                 }
             },
@@ -193,161 +191,237 @@ fn lanes_at<T: Float>(x: &[T], at: usize) -> [T; LANES] {
 /// A box of tiles.
 struct Task<'a, T> {
     job: &'a Correlation<'a, T>,
-    source: &'a Source<'a, T>,
-    rows: Tiles,
+    /// Where the first tile of all begins to read, in the source.
+    low: [isize; 2],
     group: usize,
     part: Part,
     /// The transformed weights of the group.
-    a: *mut T,
+    b: *mut T,
     to: C<T>,
 }
 
 impl<T: Float> Task<'_, T> {
-    /// Computes some tiles of rows.
+    /// Computes some panels of channels.
     ///
     /// # Safety
     /// As of [`run`].
-    unsafe fn run<K: Micro<In = T, Out = T>>(&self, tiles: Range<usize>) {
+    unsafe fn run<K: Micro<In = T, Out = T>>(&self, panels: Range<usize>) {
         let (job, part) = (self.job, &self.part);
         let n = part.images * part.places();
-        let [field, columns, sums] = homes();
-        let layout = self.source.layout(part, job.depth);
-        let channel = self.group * job.depth;
-        let field = self.source.read(field, part, &layout, channel, job.depth);
-        let taps = self.source.taps(part, &layout);
-        let places = self.source.places(part, &layout);
+        let depth = job.depth;
+        let [home, packed, sums] = homes();
+        // A tile's channels, a whole number of vectors, and a gap as between the products.
+        let width = depth.next_multiple_of(LANES) + GAP;
+        // Panels that share what was transformed while it is near.
+        let at_once = (BOX / (n * K::COLS)).clamp(1, panels.len());
+        let (a_apart, c_apart) = (n * width + GAP, n * at_once * K::COLS + GAP);
+        let mut a = Buffer::take::<T>(packed, N * a_apart);
+        let mut c = Buffer::take::<T>(sums, N * c_apart);
+        let (a, c) = (a.start::<T>(), c.start::<T>());
 
-        let most = stretches(job.depth)
-            .map(|(_, depth)| depth)
-            .max()
-            .unwrap_or(0);
-        let mut raw = Buffer::take::<T>(columns, N * most * K::COLS);
-        let mut v = Buffer::take::<T>(&TRANSFORMED, N * (most * K::COLS + GAP));
-        let (raw, v) = (raw.start::<T>(), v.start::<T>());
-        let rows = self.rows.tile(tiles.start).0
-            ..self.rows.tile(tiles.end - 1).0 + self.rows.tile(tiles.end - 1).1;
-        let apart = rows.len() * K::COLS + GAP;
-        let mut sums = Buffer::take::<T>(sums, N * apart);
-        let m = C {
-            at: sums.start::<T>(),
-            row: K::COLS,
+        let first = [2 * part.first[1], 2 * part.first[2]];
+        let len = [2 * part.len[1], 2 * part.len[2]];
+        let low = [
+            first[0] as isize + self.low[0],
+            first[1] as isize + self.low[1],
+        ];
+        let read = Region::new(
+            low,
+            [len[0] + 2, len[1] + 2],
+            [job.axes[1].from, job.axes[2].from],
+        );
+        let elements = patches::<16>(part, &read, low);
+        let source = Turned {
+            data: job.source,
+            channels: job.groups * depth,
+            space: [job.axes[1].from, job.axes[2].from],
         };
-        let mut steps = Vec::with_capacity(N * most);
-        for j in (0..n).step_by(K::COLS) {
-            let count = K::COLS.min(n - j);
-            let lanes = places.part(j, count);
-            for (c0, depth) in stretches(job.depth) {
-                steps.clear();
-                steps.extend((0..N * depth).map(|i| i / N * layout.channel + taps[i % N]));
-                // SAFETY: the buffers have room for all channels; places and steps lie within the field.
-                unsafe {
-                    K::gather(
-                        raw,
-                        field.from.add(c0 * layout.channel),
-                        &lanes,
-                        &Places::anywhere(&steps),
+        let mut turned = Buffer::take::<T>(home, (part.images * read.len() + 1) * K::COLS);
+        let turned = turned.start::<T>();
+        for channel in (0..depth).step_by(K::COLS) {
+            let lanes = K::COLS.min(depth - channel);
+            // SAFETY: the buffers have room for as much.
+            unsafe {
+                source.turn::<K>(
+                    turned,
+                    K::COLS,
+                    part,
+                    &read,
+                    self.group * depth + channel,
+                    lanes,
+                );
+                for at in (0..lanes).step_by(LANES) {
+                    let to = a.add(channel + at);
+                    transform::<T, 16>(
+                        (to, width),
+                        a_apart,
+                        (turned.add(at), K::COLS),
+                        &elements,
+                        source_of,
                     );
-                    transform_source::<T>(v, raw, depth, K::COLS, count);
                 }
-                for i in 0..N {
-                    for t in tiles.clone() {
-                        let (row, r) = self.rows.tile(t);
-                        let a = c0 * N * job.m + i * depth * job.m + row * depth;
+            }
+        }
+
+        let tiles = Tiles::new(n, K::ROWS);
+        let written = Region::new(
+            [first[0] as isize, first[1] as isize],
+            len,
+            [job.axes[1].places, job.axes[2].places],
+        );
+        let places = patches::<4>(part, &written, [first[0] as isize, first[1] as isize]);
+        let cols = |panel: usize| K::COLS.min(job.m - panel * K::COLS);
+        for first in panels.clone().step_by(at_once) {
+            let panels = first..panels.end.min(first + at_once);
+            for p in 0..N {
+                for panel in panels.clone() {
+                    let c = c.wrapping_add(p * c_apart + (panel - first) * n * K::COLS);
+                    let b = self.b.wrapping_add((panel * N + p) * product::<K>(depth));
+                    for t in 0..tiles.count {
+                        let (row, r) = tiles.tile(t);
                         let tile = Tile {
                             rows: r,
-                            cols: count,
+                            cols: cols(panel),
                             units: depth,
-                            a: self.a.wrapping_add(a).cast_const(),
-                            a_row: 0,
-                            a_step: 0,
-                            b: v.wrapping_add(i * (depth * K::COLS + GAP)).cast_const(),
+                            a: a.wrapping_add(p * a_apart + row * width).cast_const(),
+                            a_row: width,
+                            a_step: 1,
+                            b: b.cast_const(),
                             b_step: K::COLS,
-                            c: m.to(row - rows.start).wrapping_add(i * apart),
-                            c_row: m.row,
-                            load: c0 > 0,
+                            c: c.wrapping_add(row * K::COLS),
+                            c_row: K::COLS,
+                            load: false,
                             finish: None,
                         };
-                        // SAFETY: packed above; the sums are this task's own.
-                        unsafe { K::tile(&tile, true) };
+                        // SAFETY: transformed above; the sums are this task's own.
+                        unsafe { strided::<K>(tile) };
                     }
                 }
             }
-            // SAFETY: computed above; rows and places of the result are this task's own.
-            unsafe { self.transform_back(m.at, &rows, j, count, K::COLS) };
+            for panel in panels {
+                let c = c.wrapping_add((panel - first) * n * K::COLS);
+                // SAFETY: computed above; these channels and places of the result are this task's own.
+                unsafe {
+                    self.transform_back::<K>(
+                        c,
+                        c_apart,
+                        panel * K::COLS,
+                        cols(panel),
+                        &written,
+                        &places,
+                    )
+                };
+            }
         }
     }
 
-    /// `Aᵀ M A`, bias and activation, to the result, for `count` tiles from the `first` on.
+    /// `Aᵀ M A`, bias and activation of `lanes` channels from the `first` on, turned to the result.
     ///
     /// # Safety
-    /// As of [`run`]; `sums` holds `[16][rows][width]`, with a gap.
-    unsafe fn transform_back(
+    /// As of [`run`]; `sums` holds `[tile][COLS]` for each product.
+    unsafe fn transform_back<K: Micro<In = T, Out = T>>(
         &self,
         sums: *const T,
-        rows: &Range<usize>,
+        apart: usize,
         first: usize,
-        count: usize,
-        width: usize,
+        lanes: usize,
+        written: &Region,
+        places: &[[usize; 4]],
     ) {
         let (job, part) = (self.job, &self.part);
-        let [_, height, breadth] = [0, 1, 2].map(|d| job.axes[d].places);
-        let [_, to_height, to_breadth] = [0, 1, 2].map(|d| job.axes[d].to);
-        let [_, first1, first2] = [0, 1, 2].map(|d| job.axes[d].to_first);
-        // Runs of tiles in a line: the first of them, their number, where their places begin, whether there is a second
-        // row, and how many columns there are.
-        let mut runs: Vec<(usize, usize, bool, usize)> = Vec::new();
-        let mut j = first;
-        while j < first + count {
-            let (line, column) = (j / part.len[2], j % part.len[2]);
-            let len = (part.len[2] - column).min(first + count - j);
-            let (image, line) = (
-                part.image + line / part.len[1],
-                part.first[1] + line % part.len[1],
-            );
-            let column = part.first[2] + column;
-            let start = image * job.groups * job.m * to_height * to_breadth;
-            let at = start + (first1 + 2 * line) * to_breadth + first2 + 2 * column;
-            let columns = (2 * len).min(breadth - 2 * column);
-            runs.push((j - first, at, 2 * line + 1 < height, columns));
-            j += len;
-        }
-        let apart = rows.len() * width + GAP;
+        let count = part.images * written.len();
+        // Behind all places there is one for those that are not there.
+        let mut y = Buffer::take::<T>(&TURNED, (count + 1 + K::COLS) * K::COLS);
+        let y = y.start::<T>();
         vectorize(
             #[inline(always)]
             || {
-                for i in rows.clone() {
-                    let bias = job
-                        .bias
-                        .map_or(T::ZERO, |bias| bias[self.group * job.m + i]);
-                    let mut y = [[T::ZERO; 4 * LANES]; 2];
-                    for half in 0..count.div_ceil(LANES) {
-                        let at = (i - rows.start) * width + half * LANES;
-                        let m = std::array::from_fn(|p| {
-                            // SAFETY: the caller's sums.
-                            unsafe { *sums.add(p * apart + at).cast::<[T; LANES]>() }
-                        });
-                        let places = places_of::<T>(m, bias, job.relu);
-                        for row in 0..2 {
-                            for l in 0..LANES {
-                                y[row][2 * (half * LANES + l)] = places[2 * row][l];
-                                y[row][2 * (half * LANES + l) + 1] = places[2 * row + 1][l];
-                            }
-                        }
+                for at in (0..lanes).step_by(LANES) {
+                    let mut bias = [T::ZERO; LANES];
+                    if let Some(all) = job.bias {
+                        let all = &all[self.group * job.m + first + at..][..LANES.min(lanes - at)];
+                        bias[..all.len()].copy_from_slice(all);
                     }
-                    let channel = (self.group * job.m + i) * to_height * to_breadth;
-                    for &(tile, at, second, columns) in &runs {
-                        let to = self.to.at.wrapping_add(channel + at);
-                        // SAFETY: these places of the result are this task's own.
-                        unsafe {
-                            copy_short(to, y[0][2 * tile..].as_ptr(), columns);
-                            if second {
-                                copy_short(to.add(to_breadth), y[1][2 * tile..].as_ptr(), columns);
+                    for (i, places) in places.iter().enumerate() {
+                        let m = std::array::from_fn(|p| {
+                            // SAFETY: the caller's sums, in whole vectors.
+                            unsafe { *sums.add(p * apart + i * K::COLS + at).cast::<[T; LANES]>() }
+                        });
+                        for (place, mut v) in places.iter().zip(places_of::<T>(m)) {
+                            for l in 0..LANES {
+                                v[l] += bias[l];
+                                v[l] = if job.relu && v[l] < T::ZERO {
+                                    T::ZERO
+                                } else {
+                                    v[l]
+                                };
                             }
+                            // SAFETY: the buffer has room for all places.
+                            unsafe { *y.add(place * K::COLS + at).cast::<[T; LANES]>() = v };
                         }
                     }
                 }
             },
         );
+        let [height, breadth] = [job.axes[1].to, job.axes[2].to];
+        let [first1, first2] = [job.axes[1].to_first, job.axes[2].to_first];
+        // Lines of the region follow each other in the result where it is as wide.
+        let (lines, run) = if written.columns.len() == breadth {
+            (1, written.len())
+        } else {
+            (written.lines.len(), written.columns.len())
+        };
+        let block = y.wrapping_add((count + 1) * K::COLS);
+        for image in 0..part.images {
+            let channel = ((part.image + image) * job.groups + self.group) * job.m + first;
+            for line in 0..lines {
+                let at = (first1 + written.lines.start + line) * breadth
+                    + first2
+                    + written.columns.start;
+                for j in (0..run).step_by(K::COLS) {
+                    let len = K::COLS.min(run - j);
+                    let from = View {
+                        at: y
+                            .wrapping_add((image * written.len() + line * run + j) * K::COLS)
+                            .cast_const(),
+                        lane: K::COLS,
+                        step: 1,
+                    };
+                    // SAFETY: the buffer has room for a block; these places of the result are this task's own.
+                    unsafe {
+                        K::pack(block, K::COLS, from, len, lanes);
+                        for l in 0..lanes {
+                            let to = self.to.at.add((channel + l) * height * breadth + at + j);
+                            copy_short(to, block.add(l * K::COLS), len);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A tile whose rows of A lie as they are.
+///
+/// # Safety
+/// As of [`Micro::tile`].
+unsafe fn strided<K: Micro>(tile: Tile<'_, K::In, K::Out>) {
+    if K::STRIDED {
+        // SAFETY: handed on.
+        return unsafe { K::tile(&tile, false) };
+    }
+    let [home, ..] = homes();
+    let mut a = Buffer::take::<K::In>(home, tile.rows * tile.units);
+    let a = a.start::<K::In>();
+    let from = View {
+        at: tile.a,
+        lane: tile.a_row,
+        step: tile.a_step,
+    };
+    // SAFETY: the buffer has just been taken for as much; the rest is handed on.
+    unsafe {
+        K::pack(a, tile.rows, from, tile.rows, tile.units);
+        K::tile(&Tile { a, ..tile }, true);
     }
 }
 
@@ -378,34 +452,140 @@ unsafe fn copy_short<T: Float>(to: *mut T, from: *const T, n: usize) {
     }
 }
 
-/// `Bᵀ d B` of some channels: `raw` holds `[channel][16][width]`, `to` gets `[16][channel][width]`.
+/// The lines and columns of images that a box reads or writes.
+#[derive(Debug, Clone)]
+pub(super) struct Region {
+    lines: Range<usize>,
+    columns: Range<usize>,
+}
+
+impl Region {
+    /// From `first` on `len` lines and columns of images of this `space`, as far as they are there.
+    pub(super) fn new(first: [isize; 2], len: [usize; 2], space: [usize; 2]) -> Self {
+        let axis = |d: usize| {
+            let inside = |at: isize| at.clamp(0, space[d] as isize) as usize;
+            inside(first[d])..inside(first[d] + len[d] as isize)
+        };
+        Self {
+            lines: axis(0),
+            columns: axis(1),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.lines.len() * self.columns.len()
+    }
+
+    /// The place of an element of an image; behind all of them where it is not there, and zeros are.
+    fn at(&self, image: usize, images: usize, line: isize, column: isize) -> usize {
+        let inside = |range: &Range<usize>, at: isize| {
+            let at = usize::try_from(at).ok().filter(|at| range.contains(at));
+            at.map(|at| at - range.start)
+        };
+        match inside(&self.lines, line).zip(inside(&self.columns, column)) {
+            Some((line, column)) => (image * self.lines.len() + line) * self.columns.len() + column,
+            None => images * self.len(),
+        }
+    }
+}
+
+/// For each tile of a box the places in `region` of its `E` elements, 2 by 2 or 4 by 4, of which the first tile's first
+/// one is at `low`.
+pub(super) fn patches<const E: usize>(
+    part: &Part,
+    region: &Region,
+    low: [isize; 2],
+) -> Vec<[usize; E]> {
+    let side = E.isqrt();
+    let mut patches = Vec::with_capacity(part.images * part.places());
+    for image in 0..part.images {
+        for i in 0..part.len[1] {
+            for j in 0..part.len[2] {
+                patches.push(std::array::from_fn(|e| {
+                    let (line, column) = (2 * i + e / side, 2 * j + e % side);
+                    region.at(
+                        image,
+                        part.images,
+                        low[0] + line as isize,
+                        low[1] + column as isize,
+                    )
+                }));
+            }
+        }
+    }
+    patches
+}
+
+/// Images `(B, channels, *space)` to be turned.
+pub(super) struct Turned<'a, T> {
+    pub(super) data: &'a [T],
+    pub(super) channels: usize,
+    pub(super) space: [usize; 2],
+}
+
+impl<T: Float> Turned<'_, T> {
+    /// Copies `lanes` channels of a region as `[element][width]`, and zeros behind.
+    ///
+    /// # Safety
+    /// `to` has room for them, and the processor has the instructions of `K`.
+    pub(super) unsafe fn turn<K: Micro<In = T, Out = T>>(
+        &self,
+        to: *mut T,
+        width: usize,
+        part: &Part,
+        region: &Region,
+        channel: usize,
+        lanes: usize,
+    ) {
+        let [height, breadth] = self.space;
+        let whole = region.columns.len() == breadth;
+        let (count, depth) = if whole {
+            (1, region.len())
+        } else {
+            (region.lines.len(), region.columns.len())
+        };
+        for image in 0..part.images {
+            let first = ((part.image + image) * self.channels + channel) * height * breadth;
+            for line in 0..if depth > 0 { count } else { 0 } {
+                let at = first + (region.lines.start + line) * breadth + region.columns.start;
+                let from = View {
+                    at: self.data[at..].as_ptr(),
+                    lane: height * breadth,
+                    step: 1,
+                };
+                let to = to.wrapping_add((image * region.len() + line * depth) * width);
+                // SAFETY: the lines of all lanes lie within the data; the rest is this function's contract.
+                unsafe { K::pack(to, width, from, lanes, depth) };
+            }
+        }
+        let end = part.images * region.len() * width;
+        // SAFETY: this function's contract. Zero bits are zero.
+        unsafe { to.add(end).write_bytes(0, width) };
+    }
+}
+
+/// Transforms the elements of each tile: `from` holds `[element][width]`, `to` gets `[tile][width]` for each product,
+/// `apart` elements from each other.
 ///
 /// # Safety
-/// Both have room for as much.
-unsafe fn transform_source<T: Float>(
-    to: *mut T,
-    raw: *const T,
-    depth: usize,
-    width: usize,
-    count: usize,
+/// Both reach as far, and vectors of [`LANES`] may be read and written at each.
+#[inline(always)]
+pub(super) unsafe fn transform<T: Float, const E: usize>(
+    (to, to_width): (*mut T, usize),
+    apart: usize,
+    (from, width): (*const T, usize),
+    tiles: &[[usize; E]],
+    f: impl Fn([[T; LANES]; E]) -> [[T; LANES]; N],
 ) {
     vectorize(
         #[inline(always)]
         || {
-            for c in 0..depth {
-                for half in 0..count.div_ceil(LANES) {
-                    let at = half * LANES;
-                    let d = std::array::from_fn(|p| {
-                        // SAFETY: the caller's elements.
-                        unsafe { *raw.add((c * N + p) * width + at).cast::<[T; LANES]>() }
-                    });
-                    for (i, v) in source_of::<T>(d).iter().enumerate() {
-                        // SAFETY: the caller's elements.
-                        unsafe {
-                            *to.add(i * (depth * width + GAP) + c * width + at)
-                                .cast::<[T; LANES]>() = *v
-                        };
-                    }
+            for (i, elements) in tiles.iter().enumerate() {
+                // SAFETY: this function's contract.
+                let d = elements.map(|e| unsafe { *from.add(e * width).cast::<[T; LANES]>() });
+                for (p, v) in f(d).iter().enumerate() {
+                    // SAFETY: this function's contract.
+                    unsafe { *to.add(p * apart + i * to_width).cast::<[T; LANES]>() = *v };
                 }
             }
         },
@@ -482,9 +662,9 @@ fn weights_of<T: Float>(g: [[T; LANES]; 9]) -> [[T; LANES]; N] {
     )
 }
 
-/// `Aᵀ m A`, plus the bias, and the activation.
+/// `Aᵀ m A`
 #[inline(always)]
-fn places_of<T: Float>(m: [[T; LANES]; N], bias: T, relu: bool) -> [[T; LANES]; 4] {
+fn places_of<T: Float>(m: [[T; LANES]; N]) -> [[T; LANES]; 4] {
     each(
         &m,
         #[inline(always)]
@@ -497,10 +677,7 @@ fn places_of<T: Float>(m: [[T; LANES]; N], bias: T, relu: bool) -> [[T; LANES]; 
             let mut y = [T::ZERO; 4];
             for i in 0..2 {
                 let [a, b, c, d] = [t[4 * i], t[4 * i + 1], t[4 * i + 2], t[4 * i + 3]];
-                [y[2 * i], y[2 * i + 1]] = [a + b + c + bias, b - c - d + bias];
-            }
-            if relu {
-                y = y.map(|y| if y < T::ZERO { T::ZERO } else { y });
+                [y[2 * i], y[2 * i + 1]] = [a + b + c, b - c - d];
             }
             y
         },

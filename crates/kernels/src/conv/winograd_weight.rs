@@ -9,12 +9,12 @@
 //! transform is one of vectors of channels.
 
 use super::Shape;
-use super::axis::{Cut, Part};
+use super::axis::Cut;
 use super::correlate::{for_each, homes};
 use super::weight::{Stretches, blocks, piece, rows_home};
-use super::winograd::{GAP, LANES, LEAST, N, source_of};
+use super::winograd::{GAP, LANES, LEAST, N, Region, Turned, patches, source_of, transform};
 use crate::Float;
-use crate::matmul::tile::{Buffer, C, Micro, Tile, Tiles, View};
+use crate::matmul::tile::{Buffer, C, Micro, Tile, Tiles};
 use crate::simd::vectorize;
 use std::ops::Range;
 
@@ -74,37 +74,6 @@ struct Job<'a, T> {
     cut: Cut,
 }
 
-/// The lines and columns of images that a box reads, `(images, lines, columns)`.
-#[derive(Debug, Clone)]
-struct Region {
-    lines: Range<usize>,
-    columns: Range<usize>,
-}
-
-impl Region {
-    /// From `first` on `len` of an axis of length `n`, as far as they are there.
-    fn axis(first: isize, len: usize, n: usize) -> Range<usize> {
-        let inside = |at: isize| at.clamp(0, n as isize) as usize;
-        inside(first)..inside(first + len as isize)
-    }
-
-    fn len(&self) -> usize {
-        self.lines.len() * self.columns.len()
-    }
-
-    /// The place of an element of an image; behind all of them where it is not there, and zeros are.
-    fn at(&self, image: usize, images: usize, line: isize, column: isize) -> usize {
-        let inside = |range: &Range<usize>, at: isize| {
-            let at = usize::try_from(at).ok().filter(|at| range.contains(at));
-            at.map(|at| at - range.start)
-        };
-        match inside(&self.lines, line).zip(inside(&self.columns, column)) {
-            Some((line, column)) => (image * self.lines.len() + line) * self.columns.len() + column,
-            None => images * self.len(),
-        }
-    }
-}
-
 impl<T: Float> Job<'_, T> {
     /// The gradient of a block of weights from some boxes.
     ///
@@ -148,15 +117,14 @@ impl<T: Float> Job<'_, T> {
                 first[0] as isize - shape.before[1] as isize,
                 first[1] as isize - shape.before[2] as isize,
             ];
-            let of_y = Region {
-                lines: Region::axis(first[0] as isize, len[0], shape.output[1]),
-                columns: Region::axis(first[1] as isize, len[1], shape.output[2]),
-            };
-            let of_x = Region {
-                lines: Region::axis(low[0], len[0] + 2, shape.input[1]),
-                columns: Region::axis(low[1], len[1] + 2, shape.input[2]),
-            };
-            let places = patches::<4>(&part, &of_y, [first[0] as isize, first[1] as isize]);
+            let at = [first[0] as isize, first[1] as isize];
+            let of_y = Region::new(at, len, [shape.output[1], shape.output[2]]);
+            let of_x = Region::new(
+                low,
+                [len[0] + 2, len[1] + 2],
+                [shape.input[1], shape.input[2]],
+            );
+            let places = patches::<4>(&part, &of_y, at);
             let elements = patches::<16>(&part, &of_x, low);
 
             for t in 0..tiles.count {
@@ -173,7 +141,7 @@ impl<T: Float> Job<'_, T> {
                 // SAFETY: the buffers have room for as much, and for the lanes behind.
                 unsafe {
                     source.turn::<K>(from, r, &part, &of_y, channel, r);
-                    transform::<T, 4>(a.add(row * n), a_apart, from, r, &places, places_of);
+                    transform::<T, 4>((a.add(row * n), r), a_apart, (from, r), &places, places_of);
                 }
             }
             for panel in 0..panels {
@@ -199,7 +167,13 @@ impl<T: Float> Job<'_, T> {
                     );
                     for at in (0..lanes).step_by(LANES) {
                         let b = b.add(panel * K::COLS * n + at);
-                        transform::<T, 16>(b, b_apart, from.add(at), K::COLS, &elements, source_of);
+                        transform::<T, 16>(
+                            (b, K::COLS),
+                            b_apart,
+                            (from.add(at), K::COLS),
+                            &elements,
+                            source_of,
+                        );
                     }
                 }
             }
@@ -250,105 +224,6 @@ impl<T: Float> Job<'_, T> {
             },
         );
     }
-}
-
-/// For each tile of a box the places in `region` of its `E` elements, 2 by 2 or 4 by 4, of which the first tile's first
-/// one is at `low`.
-fn patches<const E: usize>(part: &Part, region: &Region, low: [isize; 2]) -> Vec<[usize; E]> {
-    let side = E.isqrt();
-    let mut patches = Vec::with_capacity(part.images * part.places());
-    for image in 0..part.images {
-        for i in 0..part.len[1] {
-            for j in 0..part.len[2] {
-                patches.push(std::array::from_fn(|e| {
-                    let (line, column) = (2 * i + e / side, 2 * j + e % side);
-                    region.at(
-                        image,
-                        part.images,
-                        low[0] + line as isize,
-                        low[1] + column as isize,
-                    )
-                }));
-            }
-        }
-    }
-    patches
-}
-
-/// Images `(B, channels, *space)` to be turned.
-struct Turned<'a, T> {
-    data: &'a [T],
-    channels: usize,
-    space: [usize; 2],
-}
-
-impl<T: Float> Turned<'_, T> {
-    /// Copies `lanes` channels of a region as `[element][width]`, and zeros behind.
-    ///
-    /// # Safety
-    /// `to` has room for them, and the processor has the instructions of `K`.
-    unsafe fn turn<K: Micro<In = T, Out = T>>(
-        &self,
-        to: *mut T,
-        width: usize,
-        part: &Part,
-        region: &Region,
-        channel: usize,
-        lanes: usize,
-    ) {
-        let [height, breadth] = self.space;
-        let whole = region.columns.len() == breadth;
-        let (count, depth) = if whole {
-            (1, region.len())
-        } else {
-            (region.lines.len(), region.columns.len())
-        };
-        for image in 0..part.images {
-            let first = ((part.image + image) * self.channels + channel) * height * breadth;
-            for line in 0..if depth > 0 { count } else { 0 } {
-                let at = first + (region.lines.start + line) * breadth + region.columns.start;
-                let from = View {
-                    at: self.data[at..].as_ptr(),
-                    lane: height * breadth,
-                    step: 1,
-                };
-                let to = to.wrapping_add((image * region.len() + line * depth) * width);
-                // SAFETY: the lines of all lanes lie within the data; the rest is this function's contract.
-                unsafe { K::pack(to, width, from, lanes, depth) };
-            }
-        }
-        let end = part.images * region.len() * width;
-        // SAFETY: this function's contract. Zero bits are zero.
-        unsafe { to.add(end).write_bytes(0, width) };
-    }
-}
-
-/// Transforms the elements of each tile: `from` holds `[element][width]`, `to` gets `[tile][width]` for each product.
-///
-/// # Safety
-/// Both reach as far, and vectors of [`LANES`] may be read and written at each.
-#[inline(always)]
-unsafe fn transform<T: Float, const E: usize>(
-    to: *mut T,
-    apart: usize,
-    from: *const T,
-    width: usize,
-    tiles: &[[usize; E]],
-    f: impl Fn([[T; LANES]; E]) -> [[T; LANES]; N],
-) {
-    vectorize(
-        #[inline(always)]
-        || {
-            for (i, elements) in tiles.iter().enumerate() {
-                // SAFETY: this function's contract.
-                let d = elements.map(|e| unsafe { *from.add(e * width).cast::<[T; LANES]>() });
-                for (p, v) in f(d).iter().enumerate() {
-                    // SAFETY: this function's contract.
-                    unsafe { *to.add(p * apart + i * width).cast::<[T; LANES]>() = *v };
-                }
-            }
-        },
-    );
 }
 
 /// `A dY Aᵀ`
