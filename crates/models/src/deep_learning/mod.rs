@@ -13,7 +13,6 @@ mod mlp;
 mod pixel_cnn;
 mod unet;
 mod vae;
-pub mod video_gan;
 mod vq_vae;
 pub mod wgan_gp;
 

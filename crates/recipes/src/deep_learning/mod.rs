@@ -13,7 +13,6 @@ mod mlp;
 mod principal;
 mod unet;
 mod vae;
-mod video_gan;
 mod vq_vae;
 mod wgan_gp;
 
@@ -26,6 +25,5 @@ pub use gan::GanRecipe;
 pub use mlp::MlpRecipe;
 pub use unet::UNetRecipe;
 pub use vae::VaeRecipe;
-pub use video_gan::VideoGanRecipe;
 pub use vq_vae::VqVaeRecipe;
 pub use wgan_gp::WganGpRecipe;
