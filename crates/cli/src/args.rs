@@ -16,6 +16,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Every recipe of every era: paper, data, promised result
     List(ListArgs),
+    /// The story of the field in a few minutes: each idea trained live, where it ended, what came next; leaves a page
+    Tour(TourArgs),
     /// Train a recipe; leaves a run folder with metrics, checkpoints and a report
     Train(TrainArgs),
     /// Run recipes in full, compare with what they promise, and keep a table
@@ -68,6 +70,31 @@ pub(crate) enum Format {
 
 #[derive(Debug, Arguments)]
 pub(crate) struct ListArgs {
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct TourArgs {
+    /// Go to these stops only: mcculloch-pitts, hebb, perceptron, ..
+    #[arg(long, value_name = "STOP", num_args = 1.., conflicts_with = "from")]
+    pub(crate) only: Vec<String>,
+    /// Begin at this stop
+    #[arg(long, value_name = "STOP")]
+    pub(crate) from: Option<String>,
+    /// The page with all pictures
+    #[arg(long, value_name = "FILE", default_value = "tour.html")]
+    pub(crate) out: PathBuf,
+    /// Wait for Enter after each stop, on a terminal
+    #[arg(long)]
+    pub(crate) pause: bool,
+    /// The seed of everything random
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Threads to compute with [default: all processors]; results do not depend on it
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,

@@ -7,19 +7,23 @@ use eras_recipes::Results;
 use eras_report::format;
 use eras_tensor::{Error, Result, nearest};
 use serde_json::json;
+use std::io::{IsTerminal, stdout};
 use std::path::Path;
 
 /// Every recipe of every era.
 pub(crate) fn list(format: Format) -> Result<()> {
     let mut era = None;
     // What was last reproduced here, if that is known.
-    let results = Results::read(Path::new("RESULTS.md")).unwrap_or_default();
+    let results = Results::read(Path::new("RESULTS.md")).unwrap_or_else(|error| {
+        eprintln!("{error}");
+        Results::default()
+    });
     for recipe in eras_recipes::ALL {
         let card = recipe.card();
         if format == Format::Json {
             output::json(&json!({
-                "name": card.name, "title": card.title, "era": card.era.to_string(), "paper": card.paper,
-                "data": card.data, "promise": card.promise, "settings": recipe.defaults(),
+                "name": card.name, "title": card.title, "era": card.era.to_string(), "year": card.year(),
+                "paper": card.paper, "data": card.data, "promise": card.promise, "settings": recipe.defaults(),
                 "results": results.of(card.name).map(|row| json!({
                     "promise": row.promise, "found": row.found, "kept": row.is_kept, "date": row.date,
                 })).collect::<Vec<_>>(),
@@ -31,7 +35,10 @@ pub(crate) fn list(format: Format) -> Result<()> {
             output::line(&format!("{gap}Era {}", card.era));
             era = Some(card.era);
         }
-        output::line(&format!("\n  {:<17}{}", card.name, card.title));
+        let year = card
+            .year()
+            .map_or_else(String::new, |year| format!("{year}  "));
+        output::line(&format!("\n  {:<17}{year}{}", card.name, card.title));
         let defaults: Vec<String> = recipe
             .defaults()
             .iter()
@@ -43,15 +50,33 @@ pub(crate) fn list(format: Format) -> Result<()> {
             ("promise", card.promise),
             ("settings", &defaults.join(" ")),
         ] {
-            output::line(&format!("  {:<17}{what:<9} {text}", ""));
+            entry(what, text);
         }
         for row in results.of(card.name) {
             let kept = if row.is_kept { "kept" } else { "broken" };
             let text = format!("{}: {}, {kept} on {}", row.promise, row.found, row.date);
-            output::line(&format!("  {:<17}{:<9} {text}", "", "result"));
+            entry("result", &text);
+        }
+        if results.of(card.name).next().is_none() {
+            let text = format!("none here yet: eras reproduce {}", card.name);
+            entry("result", &text);
         }
     }
     Ok(())
+}
+
+/// A line of what a recipe is, on a terminal as many as it takes.
+fn entry(what: &str, text: &str) {
+    const INDENT: usize = 29;
+    let width = if stdout().is_terminal() {
+        output::WIDTH - INDENT
+    } else {
+        usize::MAX
+    };
+    for (i, line) in output::wrapped(text, width).iter().enumerate() {
+        let what = if i == 0 { what } else { "" };
+        output::line(&format!("  {:<17}{what:<9} {line}", ""));
+    }
 }
 
 /// What data sets there are, and where they are found.

@@ -9,6 +9,7 @@ mod progress;
 mod reproduce;
 mod run;
 mod sample;
+mod tour;
 mod train;
 mod weights;
 
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
 fn execute(command: Command) -> Result<()> {
     match command {
         Command::List(args) => catalog::list(args.format),
+        Command::Tour(args) => tour::tour(&args),
         Command::Train(args) => train::train(&args),
         Command::Reproduce(args) => reproduce::reproduce(&args),
         Command::Eval(args) => run::eval(&args),

@@ -2,7 +2,7 @@
 
 use crate::args::{Format, ReproduceArgs};
 use crate::output;
-use crate::train::{RUNS, carry_out, on_interrupt};
+use crate::train::{RUNS, STOPPING, carry_out, on_interrupt};
 use eras_recipes::{Config, Recipe, Results, Run};
 use eras_report::format;
 use eras_tensor::{Error, Result};
@@ -22,7 +22,7 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<()> {
     };
     // A table that cannot be read is better known before the hours than after them.
     Results::read(&args.out)?;
-    let (stop, threads) = (on_interrupt()?, eras_tensor::threads());
+    let (stop, threads) = (on_interrupt(Some(STOPPING))?, eras_tensor::threads());
     let mut broken = Vec::new();
     for recipe in recipes {
         let name = recipe.card().name;

@@ -71,7 +71,8 @@ pub(crate) fn train(args: &TrainArgs) -> Result<()> {
         },
     };
     eprintln!("run folder: {}", run.folder().display());
-    let outcome = carry_out(prepared, &run, args.resume, args.format, on_interrupt()?)?;
+    let stop = on_interrupt(Some(STOPPING))?;
+    let outcome = carry_out(prepared, &run, args.resume, args.format, stop)?;
     let folder = run.folder().display();
     if args.format == Format::Json {
         let mut done = vec![("event".to_owned(), Value::from("done"))];
@@ -356,15 +357,22 @@ fn resumed_folder(args: &TrainArgs) -> Result<PathBuf> {
     })
 }
 
-/// A flag that becomes true at the first SIGINT or SIGTERM; the second ends the process at once.
-pub(crate) fn on_interrupt() -> Result<Arc<AtomicBool>> {
+/// What is said to those who stop a training.
+pub(crate) const STOPPING: &str =
+    "stopping after this step; once more to stop at once without saving";
+
+/// A flag that becomes true at the first SIGINT or SIGTERM, at which something may be said; the second ends the process at
+/// once.
+pub(crate) fn on_interrupt(says: Option<&'static str>) -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     let handler = move || {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(130);
         }
-        eprintln!("\nstopping after this step; once more to stop at once without saving");
+        if let Some(says) = says {
+            eprintln!("\n{says}");
+        }
     };
     ctrlc::set_handler(handler)
         .map_err(|e| Error::new(format!("signals cannot be handled: {e}")))?;

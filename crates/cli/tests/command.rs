@@ -512,6 +512,10 @@ fn what_there_is_can_be_listed() {
         .iter()
         .filter_map(|recipe| recipe["name"].as_str())
         .collect();
+    assert_eq!(
+        (&listed[0]["year"], &listed[0]["results"]),
+        (&1943.into(), &Value::Array(vec![]))
+    );
     // In the order of the eras.
     assert_eq!(
         (names.first(), names.last()),
@@ -815,6 +819,11 @@ fn a_promise_is_checked_and_kept_in_a_table() {
                  | mlp | test accuracy at least 98.20% | 98.45% | yes | 16.4 s | 2026-11-24 | here |\n";
     fs::write(scratch.path("RESULTS.md"), table).unwrap();
     let listed = scratch.good(&["list"]);
+    assert!(listed.contains("perceptron       1958  "), "{listed}");
+    assert!(
+        listed.contains("none here yet: eras reproduce perceptron"),
+        "{listed}"
+    );
     assert!(
         listed.contains("test accuracy at least 98.20%: 98.45%, kept on 2026-11-24"),
         "{listed}"

@@ -33,6 +33,26 @@ pub fn replace(
     })
 }
 
+/// Whether [`replace`] could put so many bytes at `path` now: they are written beside it, and removed. For those who have
+/// long to work before they write.
+///
+/// # Errors
+/// If `path` is a folder, or the system refuses.
+pub fn try_replace(path: &Path, bytes: u64) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::file(path, "is a folder, wanted a file"));
+    }
+    let temporary = beside(path);
+    let written = (|| {
+        let file = File::create(&temporary)?;
+        // Written and not only announced: a file that is all hole takes no space.
+        std::io::copy(&mut std::io::repeat(1).take(bytes), &mut &file)?;
+        file.sync_all()
+    })();
+    let _ = fs::remove_file(&temporary);
+    written.map_err(|error| Error::io(path, &error))
+}
+
 /// The contents of a file, and of nothing that is none: a device has no end.
 ///
 /// # Errors
@@ -103,6 +123,22 @@ fn sync_folder(_path: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_could_be_written_is_told_beforehand_and_leaves_nothing() {
+        let folder = std::env::temp_dir().join(format!("eras-try-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("a.txt");
+        try_replace(&path, 1000).unwrap();
+        fs::write(&path, "old").unwrap();
+        try_replace(&path, 1000).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        let error = |path: &Path| try_replace(path, 1).unwrap_err().to_string();
+        assert!(error(&folder).ends_with("is a folder, wanted a file"));
+        assert!(error(&folder.join("no/b.txt")).contains("no/b.txt"));
+        fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn a_failed_write_leaves_the_old_contents_and_no_litter() {

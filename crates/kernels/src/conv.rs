@@ -21,6 +21,7 @@ mod correlate;
 mod field;
 mod weight;
 mod winograd;
+mod winograd_weight;
 
 /// What meets what: the lengths of all axes. Axes of space that are not there come first, with length 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,6 +9,11 @@ pub trait Layer: Module + Debug + Send + Sync {
     /// The output for `x`. Layers that do the same in training and evaluation leave `mode` alone.
     fn apply(&self, x: &Tensor, mode: &Mode) -> Tensor;
 
+    /// Takes every batch norm into the convolution before it, where the model knows such pairs (see
+    /// [`Conv::fold_norm`](crate::Conv::fold_norm)): evaluation gives the same in fewer passes. For a trained model that
+    /// is only asked any more; its parameters are others then.
+    fn fold_norms(&mut self) {}
+
     /// The name of the kind of layer, for summaries.
     fn kind(&self) -> &'static str {
         let name = std::any::type_name::<Self>();
@@ -72,5 +77,11 @@ impl Layer for Sequential {
             x = layer.apply(&x, mode);
         }
         x
+    }
+
+    fn fold_norms(&mut self) {
+        for layer in &mut self.layers {
+            layer.fold_norms();
+        }
     }
 }

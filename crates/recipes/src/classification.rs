@@ -4,7 +4,7 @@
 use crate::cost::{self, Estimate, Spent};
 use crate::experiment::told;
 use crate::machine;
-use crate::pictures::{self, Answers, Sets, TestSet};
+use crate::pictures::{self, Sets, TestSet};
 use crate::promise::{Measured, Unit};
 use crate::recipe::{Card, Evaluation, Job, Outcome, Prediction, Prepared};
 use crate::run::{Config, Fingerprints, Origin, Run};
@@ -31,6 +31,8 @@ pub(crate) struct Task<M> {
     /// for each, maps `(B, h, w)`.
     pub(crate) explain: Option<Explain<M>>,
     pub(crate) trainer: Trainer,
+    /// What the report shows of this network beside what it shows of all.
+    pub(crate) sections: fn(&M, &Images) -> Result<Vec<Section>>,
     /// How often a checkpoint is saved within an epoch; 0 for never.
     pub(crate) checkpoint_steps: u64,
 }
@@ -122,13 +124,8 @@ fn train<M: Layer>(mut task: Task<M>, mut job: Job<'_>) -> Result<Outcome> {
         trainer = trainer.boxed_callback(callback);
     }
     task.trainer = trainer;
+    task.sets.answers().write(run)?;
     let Sets { train, test, .. } = &task.sets;
-    Answers {
-        shape: test.shape(),
-        classes: test.classes().to_vec(),
-        is_folder: !task.sets.folders.is_empty(),
-    }
-    .write(run)?;
     let history = match &begun.snapshot {
         Some(snapshot) => task.trainer.resume(&mut task.model, train, test, snapshot),
         None => task.trainer.fit(&mut task.model, train, test),
@@ -181,6 +178,7 @@ pub(crate) fn predict<M: Layer>(
     see: impl Fn(&Path) -> Result<Tensor>,
 ) -> Result<Vec<Result<Prediction>>> {
     training::load(model, run)?;
+    model.fold_norms();
     let one = |file: &&Path| {
         let x = see(file)?;
         let p = no_grad(|| model.apply(&x, &Mode::eval()).softmax(-1)).to_vec::<f32>();
@@ -278,6 +276,9 @@ fn report<M: Layer>(
     let judged = judged(test, &outputs);
     for mistake in mistakes(test, &judged) {
         page = page.mistake(mistake);
+    }
+    for section in (task.sections)(&task.model, test)? {
+        page = page.section(section);
     }
     if let Some(explain) = task.explain {
         page = page.section(looked_at(&task.model, explain, test, &judged)?);

@@ -80,7 +80,7 @@ fn bounding_box(
 }
 
 /// Scales by area: each new pixel is the mean of what it covers.
-fn shrink(
+pub(crate) fn shrink(
     at: impl Fn(usize, usize) -> f32,
     (h, w): (usize, usize),
     (rows, columns): (usize, usize),

@@ -95,15 +95,20 @@ pub(crate) fn report(
     })
 }
 
-/// The story of an idea, a paragraph each; its title and the marks of its Markdown are left out.
+/// The story of an idea.
 pub(crate) fn told(story: &str) -> Section {
-    let paragraphs = story
-        .split("\n\n")
-        .filter(|paragraph| !paragraph.starts_with('#'));
-    paragraphs.fold(Section::new("The idea"), |section, paragraph| {
-        let lines: Vec<&str> = paragraph.lines().map(str::trim).collect();
-        section.text(lines.join(" ").replace("**", ""))
-    })
+    let paragraphs = paragraphs(story).into_iter();
+    paragraphs.fold(Section::new("The idea"), Section::text)
+}
+
+/// The paragraphs of a story; its title and the marks of its Markdown are left out.
+pub(crate) fn paragraphs(story: &str) -> Vec<String> {
+    let parts = story.split("\n\n").filter(|part| !part.starts_with('#'));
+    let parts = parts.map(|part| part.lines().map(str::trim).collect::<Vec<_>>().join(" "));
+    parts
+        .filter(|part| !part.is_empty())
+        .map(|part| part.replace("**", ""))
+        .collect()
 }
 
 #[cfg(test)]

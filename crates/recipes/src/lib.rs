@@ -5,10 +5,13 @@ extern crate eras_nn as eras;
 
 pub mod check;
 mod classification;
+mod classifier;
 mod cost;
+mod descent;
 mod digit;
 mod drawing;
 mod experiment;
+mod filters;
 mod fine_tuning;
 mod machine;
 mod minimization;
@@ -20,6 +23,8 @@ mod results;
 mod run;
 pub mod settings;
 mod small_gray;
+mod standardized;
+pub mod tour;
 mod training;
 
 pub mod connectionism;
@@ -45,6 +50,13 @@ pub static ALL: &[&dyn Recipe] = &[
     &connectionism::RbmRecipe,
     &connectionism::BackpropRecipe,
     &deep_learning::MlpRecipe,
+    &deep_learning::LeNetRecipe,
+    &deep_learning::KerasCnnRecipe,
+    &deep_learning::AlexNetRecipe,
+    &deep_learning::VggRecipe,
+    &deep_learning::DegradationRecipe,
+    &deep_learning::ResNet20Recipe,
+    &deep_learning::ResNet18Recipe,
     &deep_learning::AutoencoderRecipe,
     &deep_learning::DenoisingAutoencoderRecipe,
     &deep_learning::VaeRecipe,

@@ -1,8 +1,10 @@
 //! What classifiers of pictures learn from: a set that is known by name, or the user's own folder with a folder for each
 //! class.
 
+use crate::digit;
 use crate::run::Run;
 use crate::settings;
+use crate::standardized::{PHOTOGRAPHS, Standard};
 use eras_data::{
     Cifar10, Color, Dataset, FashionMnist, ImageFolder, Images, Mnist, Picture, Search, Skipped,
     Subset, catalog, class_counts, class_weights,
@@ -48,6 +50,14 @@ impl Default for FolderSettings {
 }
 
 impl FolderSettings {
+    /// With pictures scaled to this height and width.
+    pub(crate) fn of_size(size: usize) -> Self {
+        Self {
+            size,
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn check(&self) -> Result<()> {
         settings::want(&[
             (
@@ -135,6 +145,15 @@ impl Sets {
             test,
             folders: Vec::new(),
         })
+    }
+
+    /// What a model that learns from them answers.
+    pub(crate) fn answers(&self) -> Answers {
+        Answers {
+            shape: self.test.shape(),
+            classes: self.test.classes().to_vec(),
+            is_folder: !self.folders.is_empty(),
+        }
     }
 
     fn of_folder(settings: &FolderSettings, root: &Path, flat: bool) -> Result<Self> {
@@ -269,8 +288,14 @@ impl Answers {
         run.write(Self::FILE, &text)
     }
 
+    /// Those of a run on the set called `dataset`.
+    pub(crate) fn of(run: &Run, dataset: &str) -> Result<Self> {
+        let read = Self::read(run)?;
+        Ok(read.unwrap_or_else(|| Self::of_before(dataset)))
+    }
+
     /// None where the run is of a build that did not write them.
-    pub(crate) fn read(run: &Run) -> Result<Option<Self>> {
+    fn read(run: &Run) -> Result<Option<Self>> {
         let path = run.folder().join(Self::FILE);
         if !path.exists() {
             return Ok(None);
@@ -300,7 +325,7 @@ impl Answers {
     }
 
     /// Those of a build that did not write them, on MNIST or Fashion-MNIST.
-    pub(crate) fn of_before(dataset: &str) -> Self {
+    fn of_before(dataset: &str) -> Self {
         let classes = match dataset {
             "fashion-mnist" => FashionMnist::CLASSES,
             _ => Mnist::CLASSES,
@@ -313,12 +338,25 @@ impl Answers {
     }
 
     /// Whether it was trained on pictures as MNIST's: small, gray, light on dark, in the middle.
-    pub(crate) fn is_small_gray(&self) -> bool {
+    fn is_small_gray(&self) -> bool {
         self.shape == [1, 28, 28] && !self.is_folder
+    }
+
+    /// Mean and standard deviation of the pictures' colours, where they have any.
+    pub(crate) fn standard(&self, dataset: &str) -> Option<Standard> {
+        match (self.shape[0], dataset) {
+            (3, "cifar10") if !self.is_folder => Some([Cifar10::MEAN, Cifar10::STD]),
+            (3, _) => Some(PHOTOGRAPHS),
+            _ => None,
+        }
     }
 
     /// The picture at `path` as the model sees it, `(1, C, H, W)`.
     pub(crate) fn see(&self, path: &Path) -> Result<Tensor> {
+        if self.is_small_gray() {
+            let pixels = digit::read(path)?;
+            return Ok(Tensor::from_slice(&pixels, [1, 1, 28, 28]));
+        }
         let [channels, height, width] = self.shape;
         let color = if channels == 1 {
             Color::Gray

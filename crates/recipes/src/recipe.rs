@@ -57,6 +57,17 @@ pub struct Card {
     pub promise: &'static str,
 }
 
+impl Card {
+    /// The year of its first paper, as its line of papers says.
+    #[must_use]
+    pub fn year(&self) -> Option<u16> {
+        let numbers = self.paper.split(|c: char| !c.is_ascii_digit());
+        numbers
+            .filter(|number| number.len() == 4)
+            .find_map(|number| number.parse().ok())
+    }
+}
+
 /// What a training is given besides its settings.
 pub struct Job<'a> {
     /// Where it leaves what it makes.
@@ -244,4 +255,17 @@ pub trait Prepared {
     /// # Errors
     /// If something cannot be written, or the training diverged or was interrupted.
     fn train(self: Box<Self>, job: Job<'_>) -> Result<Outcome>;
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_recipe_says_its_year() {
+        for recipe in crate::ALL {
+            let card = recipe.card();
+            assert!(card.year().is_some_and(|year| year >= 1943), "{card:?}");
+        }
+        let years = crate::ALL.iter().map(|recipe| recipe.card().year());
+        assert_eq!(years.take(2).collect::<Vec<_>>(), [Some(1943), Some(1949)]);
+    }
 }

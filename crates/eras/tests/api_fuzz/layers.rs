@@ -162,6 +162,10 @@ where
     for _ in 0..r.below(3) {
         set!(layer, r);
     }
+    if r.once_in(5) {
+        let channels = if r.once_in(5) { r.size() } else { m };
+        layer.fold_norm(&BatchNorm::new(channels).eps(r.part()));
+    }
     layer.forward(&r.of(&[&[2, n.min(20)], &[4; N][..]].concat(), Dtype::F32))
 }
 

@@ -126,6 +126,12 @@ impl Cut {
         }
     }
 
+    /// The most places of a box.
+    pub(super) fn largest(&self) -> usize {
+        let lengths = [self.batch, self.places[0], self.places[1], self.places[2]];
+        self.chunk * lengths[self.axis + 1..].iter().product::<usize>()
+    }
+
     /// How many boxes there are.
     pub(super) fn count(&self) -> usize {
         let lengths = [self.batch, self.places[0], self.places[1], self.places[2]];

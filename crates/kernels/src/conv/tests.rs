@@ -239,9 +239,9 @@ fn relu(sums: &[(f64, f64, usize)]) -> Vec<(f64, f64, usize)> {
         .collect()
 }
 
-/// What the partial sums of Winograd's way may come to, for each element of the result: its matrices and the numbers
-/// with their magnitudes. As many more roundings as the transforms have steps are added to the count.
-fn winograd_sizes<T: Float>(job: &Correlation<'_, T>, sums: &mut [(f64, f64, usize)]) {
+/// How often the product of an element of 4 by 4 and a tap may be counted in a place of 2 by 2 on the way, by magnitude:
+/// `[place][element][tap]`.
+fn winograd_magnitudes() -> Vec<f64> {
     const A: [[f64; 4]; 2] = [[1.0, 1.0, 1.0, 0.0], [0.0, 1.0, 1.0, 1.0]];
     const B: [[f64; 4]; 4] = [
         [1.0, 0.0, 1.0, 0.0],
@@ -253,12 +253,18 @@ fn winograd_sizes<T: Float>(job: &Correlation<'_, T>, sums: &mut [(f64, f64, usi
     // How often the product of element `i` and tap `t` may be counted in place `o`, along one axis and along both.
     let along =
         |o: usize, i: usize, t: usize| (0..4).map(|p| A[o][p] * G[p][t] * B[p][i]).sum::<f64>();
-    let often: Vec<f64> = (0..4 * 144)
+    (0..4 * 144)
         .map(|n| {
             let [o, i, j, s, t] = [n / 144, n / 36 % 4, n / 9 % 4, n / 3 % 3, n % 3];
             along(o / 2, i, s) * along(o % 2, j, t)
         })
-        .collect();
+        .collect()
+}
+
+/// What the partial sums of Winograd's way may come to, for each element of the result: its matrices and the numbers
+/// with their magnitudes. As many more roundings as the transforms have steps are added to the count.
+fn winograd_sizes<T: Float>(job: &Correlation<'_, T>, sums: &mut [(f64, f64, usize)]) {
+    let often = winograd_magnitudes();
     let [_, rows, columns] = &job.axes;
     let (low1, order1) = winograd::neighbours(rows).expect("it suits");
     let (low2, order2) = winograd::neighbours(columns).expect("it suits");
@@ -305,6 +311,48 @@ fn winograd_sizes<T: Float>(job: &Correlation<'_, T>, sums: &mut [(f64, f64, usi
             }
         }
     }
+}
+
+/// The same for the gradient of the filter.
+fn winograd_weight_sizes<T: Float>(s: &Shape, x: &[T], dy: &[T], sums: &mut [(f64, f64, usize)]) {
+    let often = winograd_magnitudes();
+    let [_, height, breadth] = s.output;
+    let [_, in_height, in_breadth] = s.input;
+    sums.iter_mut().for_each(|sum| sum.1 = 0.0);
+    for image in 0..s.batch {
+        for group in 0..s.groups {
+            for o in 0..s.c_out {
+                let dy = &dy[((image * s.groups + group) * s.c_out + o) * height * breadth..];
+                for c in 0..s.c_in {
+                    let x =
+                        &x[((image * s.groups + group) * s.c_in + c) * in_height * in_breadth..];
+                    let w = ((group * s.c_out + o) * s.c_in + c) * 9;
+                    for p in 0..height * breadth {
+                        let (i, j) = (p / breadth, p % breadth);
+                        let often = &often[(i % 2 * 2 + j % 2) * 144..][..144];
+                        for (e, often) in often.chunks(9).enumerate() {
+                            let at = |p: usize, e: usize, before: usize, n: usize| {
+                                (p / 2 * 2 + e).checked_sub(before).filter(|at| *at < n)
+                            };
+                            let y = at(i, e / 4, s.before[1], in_height);
+                            let Some((y, x_at)) = y.zip(at(j, e % 4, s.before[2], in_breadth))
+                            else {
+                                continue;
+                            };
+                            let size = (dy[p].to_f64() * x[y * in_breadth + x_at].to_f64()).abs();
+                            for (t, n) in often.iter().enumerate() {
+                                sums[w + t].1 += n * size;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+    // A difference in each axis of d and of dY, two sums in each of g, and those of the stretches.
+    let tiles = s.batch * height.div_ceil(2) * breadth.div_ceil(2);
+    sums.iter_mut()
+        .for_each(|sum| sum.2 = tiles + 2 + 2 + 4 + 16);
 }
 
 type Correlate<T> = fn(&mut [T], &Correlation<'_, T>);
@@ -358,6 +406,9 @@ fn check_all<T: Float>(correlate: Correlate<T>, by_weight: ByWeight<T>, unit: f6
         check_sums("dx", &s, &dx, &relu(&xs), unit);
         let mut dw = vec![T::NAN; s.w()];
         by_weight(&mut dw, &x, &dy, &s);
+        if winograd_weight::suits::<T>(&s) {
+            winograd_weight_sizes(&s, &x, &dy, &mut wants);
+        }
         check_sums("dw", &s, &dw, &wants, unit);
     }
 }
@@ -392,7 +443,13 @@ macro_rules! check_by {
                     dw.fill(0.0);
                 } else {
                     // SAFETY: as above.
-                    unsafe { weight::run::<$t, $kernels>(dw, x, dy, shape) }
+                    unsafe {
+                        if winograd_weight::suits::<$t>(shape) {
+                            winograd_weight::run::<$t, $kernels>(dw, x, dy, shape);
+                        } else {
+                            weight::run::<$t, $kernels>(dw, x, dy, shape);
+                        }
+                    }
                 }
             },
             $unit,

@@ -11,8 +11,9 @@ use super::Shape;
 use super::axis::{Cut, Part};
 use super::correlate::{for_each, homes};
 use super::field::Source;
+use super::winograd_weight;
 use crate::buffer;
-use crate::matmul::tile::{Buffer, C, Line, Micro, Places, Tile, Tiles, View};
+use crate::matmul::tile::{Buffer, C, Home, Line, Micro, Places, Tile, Tiles, View};
 use crate::matmul::{Work, on_best_f32, on_best_f64};
 use crate::{Float, team};
 use std::cell::Cell;
@@ -47,8 +48,15 @@ pub(super) fn by_weight<T: Float>(dw: &mut [T], x: &[T], dy: &[T], shape: &Shape
     struct Run<'a, T>(&'a mut [T], &'a [T], &'a [T], &'a Shape);
     impl<T: Float> Work<T> for Run<'_, T> {
         unsafe fn run<K: Micro<In = T, Out = T>>(self) {
+            let Self(dw, x, dy, shape) = self;
             // SAFETY: this function's contract.
-            unsafe { run::<T, K>(self.0, self.1, self.2, self.3) }
+            unsafe {
+                if winograd_weight::suits::<T>(shape) {
+                    winograd_weight::run::<T, K>(dw, x, dy, shape);
+                } else {
+                    run::<T, K>(dw, x, dy, shape);
+                }
+            }
         }
     }
     if dy.is_empty() || dw.is_empty() {
@@ -96,56 +104,96 @@ pub(super) unsafe fn run<T: Float, K: Micro<In = T, Out = T>>(
         blocks(n, COLUMNS, K::COLS),
     );
     let each = shape.groups * rows.1 * columns.1;
-    let boxes = cut.count();
-    let stretches = TASKS.div_ceil(each).min(boxes);
-    let mut partial = buffer::Buffer::new((stretches - 1) * dw.len() * size_of::<T>());
-    let partial = team::Shared::new(partial.slice_mut::<T>());
-    let size = dw.len();
-    let first = team::Shared::new(&mut *dw);
+    let sums = Stretches::new(dw, each, cut.count());
     let little = shape.y() * n <= SERIAL;
-    for_each(each * stretches, little, |i| {
+    for_each(each * sums.count, little, |i| {
         let (stretch, i) = (i / each, i % each);
         let (group, i) = (i / (rows.1 * columns.1), i % (rows.1 * columns.1));
-        let rows = part(i / columns.1, rows.0, shape.c_out);
-        let columns = part(i % columns.1, columns.0, n);
-        let boxes = stretch * boxes / stretches..(stretch + 1) * boxes / stretches;
-        let to = match stretch {
-            0 => first.as_mut_ptr(),
-            _ => partial.as_mut_ptr().wrapping_add((stretch - 1) * size),
-        };
+        let rows = piece(i / columns.1, rows.0, shape.c_out);
+        let columns = piece(i % columns.1, columns.0, n);
+        let at = (group * shape.c_out + rows.start) * n + columns.start;
         let c = C {
-            at: to.wrapping_add((group * shape.c_out + rows.start) * n + columns.start),
+            at: sums.to(stretch).wrapping_add(at),
             row: n,
         };
         // SAFETY: no other task has this block of this stretch.
-        unsafe { job.block::<K>(c, group, rows, columns, boxes) };
+        unsafe { job.block::<K>(c, group, rows, columns, sums.boxes(stretch)) };
     });
-    if stretches > 1 {
-        add(dw, &partial, stretches - 1);
+    sums.add();
+}
+
+/// Sums over stretches of the batch: the first goes to dW itself.
+pub(super) struct Stretches<'a, T> {
+    pub(super) count: usize,
+    boxes: usize,
+    dw: team::Shared<'a, T>,
+    size: usize,
+    others: buffer::Buffer,
+    first_other: C<T>,
+}
+
+impl<'a, T: Float> Stretches<'a, T> {
+    /// As many stretches of the boxes as make enough tasks, where each has `each` of them.
+    pub(super) fn new(dw: &'a mut [T], each: usize, boxes: usize) -> Self {
+        let (count, size) = (TASKS.div_ceil(each).min(boxes), dw.len());
+        let mut others = buffer::Buffer::new((count - 1) * size * size_of::<T>());
+        Self {
+            count,
+            boxes,
+            dw: team::Shared::new(dw),
+            size,
+            first_other: C {
+                at: others.slice_mut::<T>().as_mut_ptr(),
+                row: size,
+            },
+            others,
+        }
+    }
+
+    /// The boxes of a stretch.
+    pub(super) fn boxes(&self, stretch: usize) -> Range<usize> {
+        stretch * self.boxes / self.count..(stretch + 1) * self.boxes / self.count
+    }
+
+    /// Where the sum of a stretch begins.
+    pub(super) fn to(&self, stretch: usize) -> *mut T {
+        match stretch {
+            0 => self.dw.as_mut_ptr(),
+            _ => self.first_other.to(stretch - 1),
+        }
+    }
+
+    /// Adds the others to the first, in order.
+    pub(super) fn add(self) {
+        if self.count == 1 {
+            return;
+        }
+        let others = self.others.slice::<T>();
+        team::for_chunks(self.size, 1 << 12, |range| {
+            // SAFETY: each range comes once.
+            let sums = unsafe { self.dw.part(range.clone()) };
+            for other in others.chunks_exact(self.size) {
+                let other = &other[range.clone()];
+                sums.iter_mut().zip(other).for_each(|(sum, x)| *sum += *x);
+            }
+        });
     }
 }
 
-/// Adds the sums of the other stretches to the first, in order.
-fn add<T: Float>(dw: &mut [T], partial: &team::Shared<'_, T>, count: usize) {
-    let size = dw.len();
-    team::chunks_mut(dw, 1 << 12, |i, dw| {
-        for stretch in 0..count {
-            let first = stretch * size + (i << 12);
-            // SAFETY: all tasks are done, and each element is read by one thread.
-            let other = unsafe { partial.part(first..first + dw.len()) };
-            dw.iter_mut().zip(other).for_each(|(sum, x)| *sum += *x);
-        }
-    });
+/// Memory for packed rows.
+pub(super) fn rows_home() -> &'static Home {
+    &ROWS_BUFFER
 }
 
 /// The length and the number of even blocks of at most `most`, whole tiles of `tile` where there are several.
-fn blocks(len: usize, most: usize, tile: usize) -> (usize, usize) {
+pub(super) fn blocks(len: usize, most: usize, tile: usize) -> (usize, usize) {
     let count = len.div_ceil(most).max(1);
     let each = len.div_ceil(count).next_multiple_of(tile).max(1);
     (each, len.div_ceil(each).max(1))
 }
 
-fn part(i: usize, each: usize, len: usize) -> Range<usize> {
+/// The `i`-th block.
+pub(super) fn piece(i: usize, each: usize, len: usize) -> Range<usize> {
     i * each..((i + 1) * each).min(len)
 }
 

@@ -24,7 +24,7 @@ use std::cell::Cell;
 use std::ops::Range;
 
 /// Fewer channels on either side are not worth the transforms.
-const LEAST: usize = 32;
+pub(super) const LEAST: usize = 32;
 /// Channels that are transformed at once.
 const DEPTH: usize = 128;
 /// Rows of weights that are multiplied at once.
@@ -32,9 +32,11 @@ const ROWS: usize = 192;
 /// Elements of the copy of a box.
 const FIELD: usize = 80_000;
 /// Lanes of a transform.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 /// Products of elements.
-const N: usize = 16;
+pub(super) const N: usize = 16;
+/// Elements between the matrices of two products: else all would lie in the same sets of the first cache.
+pub(super) const GAP: usize = 16;
 
 thread_local! {
     static TRANSFORMED: Cell<Vec<Line>> = const { Cell::new(Vec::new()) };
@@ -220,11 +222,12 @@ impl<T: Float> Task<'_, T> {
             .max()
             .unwrap_or(0);
         let mut raw = Buffer::take::<T>(columns, N * most * K::COLS);
-        let mut v = Buffer::take::<T>(&TRANSFORMED, N * most * K::COLS);
+        let mut v = Buffer::take::<T>(&TRANSFORMED, N * (most * K::COLS + GAP));
         let (raw, v) = (raw.start::<T>(), v.start::<T>());
         let rows = self.rows.tile(tiles.start).0
             ..self.rows.tile(tiles.end - 1).0 + self.rows.tile(tiles.end - 1).1;
-        let mut sums = Buffer::take::<T>(sums, N * rows.len() * K::COLS);
+        let apart = rows.len() * K::COLS + GAP;
+        let mut sums = Buffer::take::<T>(sums, N * apart);
         let m = C {
             at: sums.start::<T>(),
             row: K::COLS,
@@ -257,9 +260,9 @@ impl<T: Float> Task<'_, T> {
                             a: self.a.wrapping_add(a).cast_const(),
                             a_row: 0,
                             a_step: 0,
-                            b: v.wrapping_add(i * depth * K::COLS).cast_const(),
+                            b: v.wrapping_add(i * (depth * K::COLS + GAP)).cast_const(),
                             b_step: K::COLS,
-                            c: m.to(i * rows.len() + row - rows.start),
+                            c: m.to(row - rows.start).wrapping_add(i * apart),
                             c_row: m.row,
                             load: c0 > 0,
                             finish: None,
@@ -277,7 +280,7 @@ impl<T: Float> Task<'_, T> {
     /// `Aᵀ M A`, bias and activation, to the result, for `count` tiles from the `first` on.
     ///
     /// # Safety
-    /// As of [`run`]; `sums` holds `[16][rows][width]`.
+    /// As of [`run`]; `sums` holds `[16][rows][width]`, with a gap.
     unsafe fn transform_back(
         &self,
         sums: *const T,
@@ -308,7 +311,7 @@ impl<T: Float> Task<'_, T> {
             runs.push((j - first, at, 2 * line + 1 < height, columns));
             j += len;
         }
-        let apart = rows.len() * width;
+        let apart = rows.len() * width + GAP;
         vectorize(
             #[inline(always)]
             || {
@@ -398,7 +401,10 @@ unsafe fn transform_source<T: Float>(
                     });
                     for (i, v) in source_of::<T>(d).iter().enumerate() {
                         // SAFETY: the caller's elements.
-                        unsafe { *to.add((i * depth + c) * width + at).cast::<[T; LANES]>() = *v };
+                        unsafe {
+                            *to.add(i * (depth * width + GAP) + c * width + at)
+                                .cast::<[T; LANES]>() = *v
+                        };
                     }
                 }
             }
@@ -408,7 +414,7 @@ unsafe fn transform_source<T: Float>(
 
 /// `f` of each lane.
 #[inline(always)]
-fn each<T: Float, const IN: usize, const OUT: usize>(
+pub(super) fn each<T: Float, const IN: usize, const OUT: usize>(
     x: &[[T; LANES]; IN],
     f: impl Fn([T; IN]) -> [T; OUT],
 ) -> [[T; LANES]; OUT] {
@@ -428,7 +434,7 @@ fn each<T: Float, const IN: usize, const OUT: usize>(
 
 /// `Bᵀ d B`
 #[inline(always)]
-fn source_of<T: Float>(d: [[T; LANES]; N]) -> [[T; LANES]; N] {
+pub(super) fn source_of<T: Float>(d: [[T; LANES]; N]) -> [[T; LANES]; N] {
     each(
         &d,
         #[inline(always)]

@@ -67,23 +67,36 @@ impl LeNet {
     #[must_use]
     #[track_caller]
     pub fn features(&self, x: &Tensor) -> Tensor {
-        self.behind(&self.maps(x))
+        let [_, c3] = self.maps(x);
+        self.behind(&c3)
     }
 
-    /// What C3 makes of `x (B, 1, 28, 28)`: `(B, 16, 10, 10)`.
+    /// The maps C1 `(B, 6, 28, 28)` and C3 `(B, 16, 10, 10)` of `x (B, 1, 28, 28)`.
+    ///
+    /// # Panics
+    /// If `x` has another shape.
+    #[must_use]
     #[track_caller]
-    fn maps(&self, x: &Tensor) -> Tensor {
+    pub fn maps(&self, x: &Tensor) -> [Tensor; 2] {
         let &[_, 1, 28, 28] = x.shape() else {
             panic!("LeNet: x {:?} must be (B, 1, 28, 28)", x.shape());
         };
-        let s2 = largest_of_four(&self.c1.forward(x)); // (B, 6, 14, 14)
-        self.c3.forward(&s2)
+        let c1 = self.c1.forward(x);
+        let c3 = self.c3.forward(&c1.max_pool([2, 2]));
+        [c1, c3]
+    }
+
+    /// The filters of C1, `(6, 1, 5, 5)`.
+    #[must_use]
+    pub fn filters(&self) -> &Tensor {
+        &self.c1.weight
     }
 
     /// What F6 makes of C3's maps.
-    fn behind(&self, maps: &Tensor) -> Tensor {
-        let s4 = largest_of_four(maps); // (B, 16, 5, 5)
-        self.f6.forward(&self.c5.forward(&s4.flatten(1, -1)))
+    #[track_caller]
+    fn behind(&self, c3: &Tensor) -> Tensor {
+        let s4 = c3.max_pool([2, 2]).flatten(1, -1); // (B, 16 · 5 · 5)
+        self.f6.forward(&self.c5.forward(&s4))
     }
 
     /// `x (B, 1, 28, 28)` to logits `(B, classes)`.
@@ -107,15 +120,6 @@ impl LeNet {
     }
 }
 
-/// `(B, C, 2 H, 2 W)` to `(B, C, H, W)`.
-fn largest_of_four(x: &Tensor) -> Tensor {
-    let &[batch, channels, height, width] = x.shape() else {
-        unreachable!("a convolution of images gives images")
-    };
-    x.reshape([batch, channels, height / 2, 2, width / 2, 2])
-        .amax([3, 5])
-}
-
 impl Layer for LeNet {
     #[track_caller]
     fn apply(&self, x: &Tensor, _mode: &Mode) -> Tensor {
@@ -126,9 +130,11 @@ impl Layer for LeNet {
 impl FeatureMaps for LeNet {
     #[track_caller]
     fn feature_maps(&self, x: &Tensor, _mode: &Mode) -> Tensor {
-        self.maps(x)
+        let [_, c3] = self.maps(x);
+        c3
     }
 
+    #[track_caller]
     fn head(&self, maps: &Tensor, _mode: &Mode) -> Tensor {
         self.output.forward(&self.behind(maps))
     }

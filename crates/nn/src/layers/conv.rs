@@ -1,6 +1,6 @@
 //! Convolution over one, two or three axes of space.
 
-use super::{Activation, filter};
+use super::{Activation, BatchNorm, filter};
 use crate::watch::Watch;
 use crate::{Init, Module, Param};
 use eras_tensor::{ConvOptions, PerAxis, Rng, Tensor};
@@ -150,6 +150,51 @@ impl<const N: usize> Conv<N> {
         self
     }
 
+    /// Takes the batch norm that follows into weight and bias: what both make of `x` in evaluation, the convolution then
+    /// makes alone. For a trained model that is only asked any more.
+    ///
+    /// ```text
+    /// s = γ / √(σ² + eps)      γ (W x + b - μ) / √(σ² + eps) + β = (s W) x + s (b - μ) + β
+    /// ```
+    ///
+    /// ```
+    /// use eras::prelude::*;
+    ///
+    /// let (mut conv, norm) = (Conv2d::new(1, 2, 1, &mut Rng::new(0)).no_bias(), BatchNorm::new(2).eps(0.0));
+    /// norm.running_mean.set(&Tensor::from([1.0f32, 0.0]));
+    /// norm.running_var.set(&Tensor::from([4.0f32, 1.0]));
+    /// conv.weight.set(&Tensor::from([6.0f32, 7.0]).reshape([2, 1, 1, 1]));
+    /// conv.fold_norm(&norm);
+    /// assert_eq!(conv.weight.to_vec::<f32>(), [3.0, 7.0]);
+    /// assert_eq!(conv.bias.expect("the norm's").to_vec::<f32>(), [-0.5, 0.0]);
+    /// ```
+    ///
+    /// # Panics
+    /// If `norm` is of another number of channels, or an activation stands between them.
+    #[track_caller]
+    pub fn fold_norm(&mut self, norm: &BatchNorm) {
+        let (out, channels) = (self.weight.shape()[0], norm.weight.len());
+        assert!(
+            out == channels,
+            "{}: {out} channels come out, but the batch norm is of {channels}",
+            Self::KIND
+        );
+        assert!(
+            self.activation == Activation::Identity,
+            "{}: a batch norm behind {:?} cannot be folded into what is before it",
+            Self::KIND,
+            self.activation
+        );
+        let scale = norm.weight.detach() * (norm.running_var.get() + norm.eps).rsqrt();
+        let mut shift = norm.bias.detach() - norm.running_mean.get() * &scale;
+        if let Some(bias) = &self.bias {
+            shift = shift + bias.detach() * &scale;
+        }
+        let each = [&[out], &[1; N][..], &[1]].concat();
+        self.weight = Param::new(&(self.weight.detach() * scale.reshape(each)));
+        self.bias = Some(Param::new(&shift));
+    }
+
     /// Maps `x (B, in, *space)` to `(B, out, *space')`.
     ///
     /// # Panics
@@ -172,7 +217,7 @@ impl<const N: usize> Conv<N> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::summary;
+    use crate::{Mode, summary};
 
     #[test]
     fn groups_leave_weights_as_they_would_be_drawn() {
@@ -202,6 +247,42 @@ mod tests {
         let row = &summary.rows[0];
         assert_eq!((row.kind, &row.output[..]), ("Conv2d", &[8, 4, 4][..]));
         assert_eq!((row.params, row.flops), (8 * 27 + 8, 2 * 8 * 16 * 27));
+    }
+
+    #[test]
+    fn a_folded_batch_norm_leaves_the_result_as_it_was() {
+        let rng = &mut Rng::new(0);
+        let mut norm = BatchNorm::new(6);
+        let draw = |rng: &mut Rng| Tensor::uniform([6], 0.5, 1.5, rng);
+        norm.running_mean.set(&draw(rng));
+        norm.running_var.set(&draw(rng));
+        norm.weight.set(&draw(rng));
+        norm.bias.set(&draw(rng));
+        let x = Tensor::randn([2, 4, 5, 5], rng);
+        for conv in [
+            Conv2d::new(4, 6, 3, rng).padding(1),
+            Conv2d::new(4, 6, 3, rng).groups(2).no_bias(),
+        ] {
+            let wanted = norm.forward(&conv.forward(&x), &Mode::eval());
+            let mut folded = conv.clone();
+            folded.fold_norm(&norm);
+            // Sums of at most 36 products of size 1 in another order: 36 roundings of 2⁻²⁴.
+            let difference = (folded.forward(&x) - wanted).abs().amax(..).item();
+            assert!(difference < 36.0 * 6e-8 * 4.0, "{difference}");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "Conv2d: 8 channels come out, but the batch norm is of 4")]
+    fn a_batch_norm_of_other_channels_is_refused() {
+        Conv2d::new(4, 8, 3, &mut Rng::new(0)).fold_norm(&BatchNorm::new(4));
+    }
+
+    #[test]
+    #[should_panic(expected = "Conv2d: a batch norm behind Relu cannot be folded")]
+    fn a_batch_norm_behind_an_activation_is_refused() {
+        let mut conv = Conv2d::new(4, 8, 3, &mut Rng::new(0)).relu();
+        conv.fold_norm(&BatchNorm::new(8));
     }
 
     #[test]

@@ -95,7 +95,7 @@ impl Prepared for Experiment {
             family_sweeps,
         } = self.0;
         (job.say)("exclusive or ..");
-        let (xor, right) = exclusive_or(seed);
+        let (xor, right) = exclusive_or(seed)?;
         let (back, gradient_error) = back(seed);
         (job.say)("symmetry ..");
         let (mirror, off) = mirror(seed);
@@ -116,31 +116,65 @@ impl Prepared for Experiment {
     }
 }
 
-/// XOR by two hidden units, and the share of its four cases that come out right.
-fn exclusive_or(seed: u64) -> (Section, f64) {
+/// How XOR was learned.
+pub(crate) struct Learned {
+    /// The network after [`SHOWN`](Self::SHOWN) sweeps.
+    pub(crate) nets: Vec<LogisticNet>,
+    /// The error before each sweep.
+    pub(crate) errors: Vec<f64>,
+    /// Starts until one led to it.
+    pub(crate) starts: u64,
+}
+
+impl Learned {
     const SWEEPS: usize = 2000;
-    let (x, d) = xor();
-    let mut best: Option<(Vec<LogisticNet>, Vec<f64>, u64)> = None;
-    for start in 0..STARTS {
-        let mut net = LogisticNet::new(&[2, 2, 1], 1.0, &mut Rng::new(seed + start));
-        let mut descent = Sgd::new(0.5).momentum(0.9);
-        let (mut nets, mut errors) = (vec![net.clone()], Vec::new());
-        for sweep in 1..=SWEEPS {
-            errors.push(net.sweep(&x, &d, &mut descent));
-            if [50, 100, 200, 400, SWEEPS].contains(&sweep) {
-                nets.push(net.clone());
+    pub(crate) const SHOWN: [usize; 6] = [0, 50, 100, 200, 400, Self::SWEEPS];
+
+    /// Two hidden units learn XOR, from one start after the other until one leads to it. `watch` sees the network after each
+    /// sweep, with its number.
+    pub(crate) fn xor(
+        seed: u64,
+        mut watch: impl FnMut(usize, &LogisticNet) -> Result<()>,
+    ) -> Result<Self> {
+        let (x, d) = xor();
+        let mut best = None;
+        for start in 0..STARTS {
+            let mut net = LogisticNet::new(&[2, 2, 1], 1.0, &mut Rng::new(seed + start));
+            let mut descent = Sgd::new(0.5).momentum(0.9);
+            let (mut nets, mut errors) = (vec![net.clone()], Vec::new());
+            for sweep in 1..=Self::SWEEPS {
+                errors.push(net.sweep(&x, &d, &mut descent));
+                if Self::SHOWN.contains(&sweep) {
+                    nets.push(net.clone());
+                }
+                watch(sweep, &net)?;
+            }
+            let is_solved = net.solves(&x, &d);
+            if best.is_none() || is_solved {
+                best = Some(Self {
+                    nets,
+                    errors,
+                    starts: start + 1,
+                });
+            }
+            if is_solved {
+                break;
             }
         }
-        let is_solved = net.solves(&x, &d);
-        if best.is_none() || is_solved {
-            best = Some((nets, errors, start + 1));
-        }
-        if is_solved {
-            break;
-        }
+        Ok(best.expect("at least one start"))
     }
-    let (nets, errors, starts) = best.expect("at least one start");
-    let net = &nets[nets.len() - 1];
+
+    /// The network at the end.
+    pub(crate) fn net(&self) -> &LogisticNet {
+        &self.nets[self.nets.len() - 1]
+    }
+}
+
+/// XOR by two hidden units, and the share of its four cases that come out right.
+fn exclusive_or(seed: u64) -> Result<(Section, f64)> {
+    let (x, d) = xor();
+    let learned = Learned::xor(seed, |_, _| Ok(()))?;
+    let net = learned.net();
     let (found, wanted) = (net.forward(&x).to_vec::<f32>(), d.to_vec::<f32>());
     let hits = found
         .iter()
@@ -149,8 +183,8 @@ fn exclusive_or(seed: u64) -> (Section, f64) {
     let right = hits.count() as f64 / wanted.len() as f64;
     let labels: Vec<bool> = wanted.iter().map(|d| *d > 0.5).collect();
     let points = x.to_vec::<f32>();
-    let sweeps = [0, 50, 100, 200, 400, SWEEPS];
-    let pictures = nets.iter().zip(sweeps).map(|(net, sweep)| Shown {
+    let moments = learned.nets.iter().zip(Learned::SHOWN);
+    let pictures = moments.map(|(net, sweep)| Shown {
         picture: drawing::plane(&points, &labels, |place| {
             net.forward(&Tensor::from([place])).item() as f32 - 0.5
         }),
@@ -159,19 +193,19 @@ fn exclusive_or(seed: u64) -> (Section, f64) {
     });
     let section = Section::new("XOR")
         .note("What no line can do, two hidden units can")
-        .text(format!("Starts until one led to it: {starts}."))
+        .text(format!("Starts until one led to it: {}.", learned.starts))
         .pictures(pictures.collect())
         .diagram(weights(net))
         .chart(
             Chart::new("Error")
                 .x_label("sweep")
-                .series(Series::by_epoch("½ Σ (y - d)²", &errors)),
+                .series(Series::by_epoch("½ Σ (y - d)²", &learned.errors)),
         );
-    (section, right)
+    Ok((section, right))
 }
 
 /// The network with its biases in the circles; what speaks for a unit excites it.
-fn weights(net: &LogisticNet) -> Diagram {
+pub(crate) fn weights(net: &LogisticNet) -> Diagram {
     let mut diagram = Diagram::new("The network, its biases in the circles")
         .input(0, "a")
         .input(0, "b");
@@ -416,7 +450,7 @@ mod tests {
 
     #[test]
     fn xor_is_solved_and_its_gradients_are_those_of_finite_differences() {
-        let (section, right) = exclusive_or(0);
+        let (section, right) = exclusive_or(0).unwrap();
         assert!((right - 1.0).abs() < 1e-12);
         let page = eras_report::Report::new("x").section(section).render();
         assert!(page.contains("2000 sweeps"));

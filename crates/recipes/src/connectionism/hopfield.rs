@@ -135,49 +135,64 @@ impl Prepared for Experiment {
 }
 
 /// Two states count as the same where so many of their bits, less those that differ, are the same.
-const SAME: f64 = 0.98;
+pub(crate) const SAME: f64 = 0.98;
+
+/// Digit `index` as a state: 1 where the pen was, else -1. `(784)`
+fn state(digits: &Images, index: usize) -> Tensor {
+    let pixels = digits.pixels(index);
+    let spins: Vec<f32> = pixels
+        .iter()
+        .map(|x| if *x > 127 { 1.0 } else { -1.0 })
+        .collect();
+    Tensor::from_slice(&spins, [spins.len()])
+}
+
+/// So many digits of different classes, each chosen to resemble those before it least.
+pub(crate) fn chosen(digits: &Images, count: usize) -> Vec<Tensor> {
+    /// Where they are looked for.
+    const CANDIDATES: usize = 2000;
+    let candidates = CANDIDATES.min(digits.len());
+    let states: Vec<Tensor> = (0..candidates).map(|i| state(digits, i)).collect();
+    let labels = digits.labels();
+    let mut chosen = vec![0];
+    while chosen.len() < count {
+        let other_class = |i: &usize| chosen.iter().all(|j| labels[*i] != labels[*j]);
+        let alike = |i: &usize| {
+            let overlaps = chosen
+                .iter()
+                .map(|j| overlap(&states[*i], &states[*j]).abs());
+            overlaps.fold(0.0, f64::max)
+        };
+        let next = (0..candidates).filter(other_class);
+        let next = next.min_by(|a, b| alike(a).total_cmp(&alike(b)));
+        let Some(next) = next else { break };
+        chosen.push(next);
+    }
+    chosen.into_iter().map(|i| states[i].clone()).collect()
+}
+
+/// What still counts as remembered.
+const KEPT: f64 = 0.9;
+
+/// The load at which the overlap after a recall falls below what counts as remembered, between two of those measured; NaN
+/// if it does not.
+pub(crate) fn break_at(loads: &[f64], overlaps: &[f64]) -> f64 {
+    let falls = overlaps
+        .windows(2)
+        .position(|pair| pair[0] >= KEPT && pair[1] < KEPT);
+    falls.map_or(f64::NAN, |i| {
+        let part = (overlaps[i] - KEPT) / (overlaps[i] - overlaps[i + 1]);
+        loads[i] + part * (loads[i + 1] - loads[i])
+    })
+}
 
 impl Experiment {
-    /// Digit `index` as a state: 1 where the pen was, else -1. `(784)`
-    fn state(&self, index: usize) -> Tensor {
-        let pixels = self.digits.pixels(index);
-        let spins: Vec<f32> = pixels
-            .iter()
-            .map(|x| if *x > 127 { 1.0 } else { -1.0 })
-            .collect();
-        Tensor::from_slice(&spins, [spins.len()])
-    }
-
-    /// Digits of different classes, each chosen to resemble those before it least.
-    fn chosen(&self) -> Vec<Tensor> {
-        /// Where they are looked for.
-        const CANDIDATES: usize = 2000;
-        let candidates = CANDIDATES.min(self.digits.len());
-        let states: Vec<Tensor> = (0..candidates).map(|i| self.state(i)).collect();
-        let labels = self.digits.labels();
-        let mut chosen = vec![0];
-        while chosen.len() < self.settings.digits {
-            let other_class = |i: &usize| chosen.iter().all(|j| labels[*i] != labels[*j]);
-            let alike = |i: &usize| {
-                let overlaps = chosen
-                    .iter()
-                    .map(|j| overlap(&states[*i], &states[*j]).abs());
-                overlaps.fold(0.0, f64::max)
-            };
-            let next = (0..candidates).filter(other_class);
-            let next = next.min_by(|a, b| alike(a).total_cmp(&alike(b)));
-            let Some(next) = next else { break };
-            chosen.push(next);
-        }
-        chosen.into_iter().map(|i| states[i].clone()).collect()
-    }
-
     /// The share of recalls that came back to their digit, and how often the energy rose.
     fn memories(&self, rng: &mut Rng) -> (Section, f64, usize) {
         const SWEEPS: usize = 20;
         /// Of each digit, every one from other noise.
         const RECALLS: usize = 20;
-        let chosen = self.chosen();
+        let chosen = chosen(&self.digits, self.settings.digits);
         let mut net = Hopfield::new(chosen[0].len());
         let warning = net.store(&Tensor::stack(&chosen.iter().collect::<Vec<_>>(), 0));
         let (mut hits, mut rises) = (0, 0);
@@ -229,17 +244,9 @@ impl Experiment {
 
     /// The load at which a recall from a memory itself falls below an overlap of 0.9.
     fn loads(&self, rng: &mut Rng) -> (Section, f64) {
-        /// What still counts as remembered.
-        const KEPT: f64 = 0.9;
         let loads: Vec<f64> = (5..=25).map(|load| f64::from(load) / 100.0).collect();
         let overlaps = capacity(self.settings.units, &loads, self.settings.trials, rng);
-        let falls = overlaps
-            .windows(2)
-            .position(|pair| pair[0] >= KEPT && pair[1] < KEPT);
-        let load = falls.map_or(f64::NAN, |i| {
-            let part = (overlaps[i] - KEPT) / (overlaps[i] - overlaps[i + 1]);
-            loads[i] + part * (loads[i + 1] - loads[i])
-        });
+        let load = break_at(&loads, &overlaps);
         let points: Vec<(f64, f64)> = loads.iter().copied().zip(overlaps).collect();
         let section = Section::new("Capacity")
             .note("How much of a memory is left after a recall that began at it")
@@ -264,7 +271,7 @@ impl Experiment {
         /// How sharply it tells patterns from each other.
         const BETA: f64 = 1.0;
         let count = self.settings.modern_digits;
-        let states: Vec<Tensor> = (0..count).map(|i| self.state(i)).collect();
+        let states: Vec<Tensor> = (0..count).map(|i| state(&self.digits, i)).collect();
         let patterns = Tensor::stack(&states.iter().collect::<Vec<_>>(), 0);
         let net = ModernHopfield::new(&patterns, BETA);
         let noisy: Vec<Tensor> = states
@@ -314,12 +321,12 @@ impl Experiment {
 }
 
 /// The share of bits that are the same, less the share of those that differ.
-fn overlap(a: &Tensor, b: &Tensor) -> f64 {
+pub(crate) fn overlap(a: &Tensor, b: &Tensor) -> f64 {
     (a * b).mean(..).item()
 }
 
 /// The state with this share of its bits turned over.
-fn noisy(state: &Tensor, share: f64, rng: &mut Rng) -> Tensor {
+pub(crate) fn noisy(state: &Tensor, share: f64, rng: &mut Rng) -> Tensor {
     let mut spins = state.to_vec::<f32>();
     let mut order: Vec<usize> = (0..spins.len()).collect();
     rng.shuffle(&mut order);

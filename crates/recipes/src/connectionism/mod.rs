@@ -1,8 +1,8 @@
 //! Era 3, 1969-1989.
 
-mod backprop;
+pub(crate) mod backprop;
 mod boltzmann;
-mod hopfield;
+pub(crate) mod hopfield;
 mod rbm;
 
 pub use backprop::BackpropRecipe;

@@ -265,16 +265,9 @@ impl Experiment {
             lr,
             ..
         } = self.settings;
-        let batches = self.samples / batch_size;
         let follow = |rule| {
-            let mut unit = Hebbian::new(SIDE * SIDE, 1, rule, &mut Rng::new(seed));
-            let mut lengths = vec![(0.0, length(&unit.weight))];
-            for step in 0..RUNAWAY {
-                let batch = x.narrow(0, step % batches * batch_size, batch_size);
-                unit.step(&batch, lr);
-                lengths.push(((step + 1) as f64, length(&unit.weight)));
-            }
-            (lengths, unit)
+            let unit = Hebbian::new(SIDE * SIDE, 1, rule, &mut Rng::new(seed));
+            followed(unit, x, batch_size, RUNAWAY, lr)
         };
         let (hebb, unit) = follow(Rule::Hebb);
         let (oja, _) = follow(Rule::Oja);
@@ -497,6 +490,25 @@ fn largest(values: &[f64]) -> f64 {
 
 fn numbers(x: &Tensor) -> Vec<f64> {
     x.to_dtype(Dtype::F64).to_vec()
+}
+
+/// The length of a unit's weights (by step) in so many steps on batches of `x (N, D)` in their order, and the unit after
+/// them.
+pub(crate) fn followed(
+    mut unit: Hebbian,
+    x: &Tensor,
+    batch_size: usize,
+    steps: usize,
+    lr: f64,
+) -> (Vec<(f64, f64)>, Hebbian) {
+    let batches = x.shape()[0] / batch_size;
+    let mut lengths = vec![(0.0, length(&unit.weight))];
+    for step in 0..steps {
+        let batch = x.narrow(0, step % batches * batch_size, batch_size);
+        unit.step(&batch, lr);
+        lengths.push(((step + 1) as f64, length(&unit.weight)));
+    }
+    (lengths, unit)
 }
 
 /// In f64: the squares of what Hebb's rule makes would leave f32 long before the weights do.

@@ -147,7 +147,7 @@ impl Experiment {
 }
 
 /// What the net answers to every row of the table, one question a step.
-fn answers(net: &Net, table: &TruthTable) -> Vec<bool> {
+pub(crate) fn answers(net: &Net, table: &TruthTable) -> Vec<bool> {
     let rows = table.values().len();
     let questions = (0..rows + Net::DELAY - 1).map(|row| table.arguments(row % rows));
     let questions: Vec<Vec<bool>> = questions.collect();
@@ -155,7 +155,7 @@ fn answers(net: &Net, table: &TruthTable) -> Vec<bool> {
 }
 
 /// How many functions of four inputs have a net that computes them, and how many nets there are of each size.
-fn all_of_four() -> Result<(u32, Vec<usize>)> {
+pub(crate) fn all_of_four() -> Result<(u32, Vec<usize>)> {
     let (mut realized, mut sizes) = (0, Vec::new());
     for function in 0..FUNCTIONS {
         let values: Vec<bool> = (0..16).map(|row| function >> row & 1 == 1).collect();
@@ -225,7 +225,7 @@ fn illusion() -> (Section, f64) {
 }
 
 /// The net, each unit one column to the right of the last that leads to it.
-fn draw(net: &Net, title: &str) -> Diagram {
+pub(crate) fn draw(net: &Net, title: &str) -> Diagram {
     let inputs = net.inputs().len();
     let node = |source: &Source| match *source {
         Source::Input(i) => i,

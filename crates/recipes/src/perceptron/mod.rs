@@ -1,5 +1,5 @@
 //! Era 2, 1957-1969.
 
-mod rosenblatt;
+pub(crate) mod rosenblatt;
 
 pub use rosenblatt::PerceptronRecipe;

@@ -125,9 +125,9 @@ impl Prepared for Experiment {
 }
 
 /// Samples with a separator between them: none is nearer to it than a random gap.
-struct Problem {
-    x: Tensor,
-    y: Tensor,
+pub(crate) struct Problem {
+    pub(crate) x: Tensor,
+    pub(crate) y: Tensor,
     separator: Perceptron,
 }
 
@@ -154,6 +154,34 @@ impl Problem {
             separator,
         }
     }
+
+    /// 60 points in the plane that a line can separate, the unit after each mistake (the first has made none), and how it
+    /// ended. Of some problems it is the one that takes most mistakes: the others are over before there is anything to see.
+    pub(crate) fn hardest(rng: &mut Rng) -> (Self, Vec<Perceptron>, unit::Outcome) {
+        let tries = (0..20).map(|_| {
+            let problem = Self::separable(2, 60, rng);
+            let (units, outcome) = followed(&problem.x, &problem.y);
+            (problem, units, outcome)
+        });
+        let hardest = tries.max_by_key(|(_, units, _)| units.len());
+        hardest.expect("twenty problems")
+    }
+
+    /// Novikoff's bound on the mistakes. What was `learned` separates too; the better of both margins bounds more closely.
+    pub(crate) fn bound(&self, learned: &Perceptron) -> f64 {
+        let separators = [learned, &self.separator];
+        let bounds = separators.map(|unit| unit.margins(&self.x, &self.y).most_mistakes());
+        bounds.into_iter().flatten().fold(f64::INFINITY, f64::min)
+    }
+}
+
+/// A unit of two inputs after each of its mistakes, the first before any; and how its training ended.
+pub(crate) fn followed(x: &Tensor, y: &Tensor) -> (Vec<Perceptron>, unit::Outcome) {
+    let mut units = vec![Perceptron::new(2)];
+    let outcome = Perceptron::new(2).fit(x, y, PASSES, |mistake| {
+        units.push(mistake.after.clone());
+    });
+    (units, outcome)
 }
 
 /// The most passes over a problem; a separable one needs fewer.
@@ -162,17 +190,7 @@ const PASSES: usize = 100_000;
 fn moving(rng: &mut Rng) -> Section {
     /// Moments that are shown, the first and the last among them.
     const SHOWN: usize = 8;
-    // Of some problems the one that takes most mistakes: the others are over before there is anything to see.
-    let tries = (0..20).map(|_| {
-        let problem = Problem::separable(2, 60, rng);
-        let mut boundaries = vec![Perceptron::new(2)];
-        let outcome = Perceptron::new(2).fit(&problem.x, &problem.y, PASSES, |mistake| {
-            boundaries.push(mistake.after.clone());
-        });
-        (problem, boundaries, outcome)
-    });
-    let hardest = tries.max_by_key(|(_, boundaries, _)| boundaries.len());
-    let (problem, boundaries, outcome) = hardest.expect("twenty problems");
+    let (problem, boundaries, outcome) = Problem::hardest(rng);
     let last = boundaries.len() - 1;
     let shown = SHOWN.min(boundaries.len());
     let moments = (0..shown).map(|i| i * last / (shown - 1).max(1));
@@ -200,10 +218,7 @@ fn novikoff(problems: usize, rng: &mut Rng) -> (Section, f64) {
         let problem = Problem::separable(1 + rng.below(20), 2 + rng.below(99), rng);
         let mut unit = Perceptron::new(problem.x.shape()[1]);
         let outcome = unit.fit(&problem.x, &problem.y, PASSES, |_| ());
-        // What was learned separates too; the better of both margins bounds the mistakes more closely.
-        let separators = [&unit, &problem.separator];
-        let bounds = separators.map(|unit| unit.margins(&problem.x, &problem.y).most_mistakes());
-        let bound = bounds.into_iter().flatten().fold(f64::INFINITY, f64::min);
+        let bound = problem.bound(&unit);
         if let unit::Outcome::Converged { mistakes, .. } = outcome {
             let share = mistakes as f64 / bound;
             within += usize::from(share <= 1.0);
@@ -229,12 +244,8 @@ fn novikoff(problems: usize, rng: &mut Rng) -> (Section, f64) {
 
 /// Whether XOR cycles, as it must.
 fn xor() -> (Section, bool) {
-    let x = Tensor::from([[0.0f32, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]);
-    let y = Tensor::from([-1i64, 1, 1, -1]);
-    let mut boundaries = vec![Perceptron::new(2)];
-    let outcome = Perceptron::new(2).fit(&x, &y, PASSES, |mistake| {
-        boundaries.push(mistake.after.clone());
-    });
+    let (x, y) = exclusive_or();
+    let (boundaries, outcome) = followed(&x, &y);
     let picture = |(mistakes, boundary): (usize, &Perceptron)| Shown {
         picture: plane(&x, &y, boundary),
         caption: format!("after {mistakes}"),
@@ -250,6 +261,12 @@ fn xor() -> (Section, bool) {
         .text(told(outcome))
         .pictures(boundaries.iter().enumerate().take(10).map(picture).collect());
     (section, matches!(outcome, unit::Outcome::Cycles { .. }))
+}
+
+/// Its four cases, with the answers -1 and 1.
+pub(crate) fn exclusive_or() -> (Tensor, Tensor) {
+    let x = Tensor::from([[0.0f32, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]);
+    (x, Tensor::from([-1i64, 1, 1, -1]))
 }
 
 fn told(outcome: unit::Outcome) -> String {
@@ -310,17 +327,10 @@ impl Experiment {
 
 /// ADALINE beside exact least squares and the perceptron: its relative error.
 fn adaline(rng: &mut Rng) -> Result<(Section, f64)> {
-    // Two clouds that overlap: no line is without mistakes.
-    let count = 400;
-    let label = |i: usize| if i.is_multiple_of(2) { 1.0 } else { -1.0 };
-    let x: Vec<f64> = (0..count)
-        .flat_map(|i| [rng.normal() + label(i), rng.normal()])
-        .collect();
-    let y: Vec<f64> = (0..count).map(label).collect();
-    let (x, y) = (Tensor::from_slice(&x, [count, 2]), Tensor::from(y));
+    let (x, y) = clouds(400, rng);
     let exact = unit::least_squares(&x, &y)?;
     let mut learned = Adaline::new(2);
-    learned.fit(&x, &y, 1000, |t| 0.05 / (1.0 + t as f64 / 500.0), rng);
+    learned.fit(&x, &y, 1000, falling_rate, rng);
     let error = learned.relative_error(&exact);
 
     // The perceptron on the same points never rests: its mistakes at the end of each of the last passes.
@@ -365,6 +375,21 @@ fn adaline(rng: &mut Rng) -> Result<(Section, f64)> {
         ))
         .table(table);
     Ok((section, error))
+}
+
+/// Two clouds of points in the plane, of the classes 1 and -1 in turn, that overlap: no line is without mistakes.
+pub(crate) fn clouds(count: usize, rng: &mut Rng) -> (Tensor, Tensor) {
+    let label = |i: usize| if i.is_multiple_of(2) { 1.0 } else { -1.0 };
+    let x: Vec<f64> = (0..count)
+        .flat_map(|i| [rng.normal() + label(i), rng.normal()])
+        .collect();
+    let y: Vec<f64> = (0..count).map(label).collect();
+    (Tensor::from_slice(&x, [count, 2]), Tensor::from(y))
+}
+
+/// ADALINE's rate at step `t`.
+pub(crate) fn falling_rate(t: usize) -> f64 {
+    0.05 / (1.0 + t as f64 / 500.0)
 }
 
 /// The points, and the side that `unit` gives to each place.
