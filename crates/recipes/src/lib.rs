@@ -66,7 +66,6 @@ pub static ALL: &[&dyn Recipe] = &[
     &deep_learning::CganRecipe,
     &deep_learning::DcganRecipe,
     &deep_learning::WganGpRecipe,
-    &deep_learning::VideoGanRecipe,
     &deep_learning::UNetRecipe,
 ];
 

@@ -85,7 +85,7 @@ impl Players {
         }
     }
 
-    /// A step of the discriminator, then one of the generator, which made `made` and has perhaps a loss of its `own` besides.
+    /// A step of the discriminator, then one of the generator, which made the pictures `made`.
     pub(crate) fn round<D: Module>(
         &mut self,
         generator: &mut dyn Module,
@@ -93,7 +93,6 @@ impl Players {
         real: &Tensor,
         made: &Tensor,
         logits: impl Fn(&D, &Tensor) -> Tensor,
-        own: Option<&Tensor>,
     ) -> Step {
         let of_real = logits(discriminator, real);
         let of_made = logits(discriminator, &made.detach());
@@ -101,9 +100,7 @@ impl Players {
         self.discriminator.step(discriminator, &loss.backward());
         // Only the generator learns from this: the slope passes through the discriminator, whose own is not computed.
         let fooled = discriminator.frozen(|held| generator_loss(&logits(held, made)));
-        let loss_of_generator = own.map_or_else(|| fooled.clone(), |own| &fooled + own);
-        self.generator
-            .step(generator, &loss_of_generator.backward());
+        self.generator.step(generator, &fooled.backward());
         let as_real = |logits: &Tensor| logits.gt(0.0).to_dtype(Dtype::F32).mean(..).item();
         Step {
             loss: loss.item(),
@@ -410,7 +407,7 @@ impl<C: Contest> Watched<'_, C> {
 }
 
 /// The file in which the pictures of an epoch are kept.
-pub(crate) fn strip(epoch: usize) -> String {
+fn strip(epoch: usize) -> String {
     format!("epoch-{epoch:03}.png")
 }
 
@@ -551,7 +548,7 @@ fn between<C: Contest>(game: &Game<C>, run: &Run) -> Result<Section> {
 }
 
 /// What became of the same noise.
-pub(crate) fn growth(run: &Run, epochs: usize) -> Section {
+fn growth(run: &Run, epochs: usize) -> Section {
     let (mut rows, mut shown) = (Vec::new(), Vec::new());
     for epoch in milestones(epochs) {
         let path = run.folder().join(strip(epoch));

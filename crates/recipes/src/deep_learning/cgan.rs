@@ -156,7 +156,7 @@ impl Learner for Duel {
         let made = generator.forward(&z, classes, mode);
         let logits = |judge: &Discriminator, x: &Tensor| judge.forward(x, classes, mode);
         self.players
-            .round(generator, discriminator, &real, &made, logits, None)
+            .round(generator, discriminator, &real, &made, logits)
     }
 
     fn parts(&mut self) -> Parts<'_> {

@@ -148,7 +148,7 @@ impl Learner for Duel {
         // Real and made pictures are batches of their own, each with its own statistics.
         let logits = |judge: &Discriminator, x: &Tensor| judge.forward(x, mode);
         self.players
-            .round(generator, discriminator, &real, &made, logits, None)
+            .round(generator, discriminator, &real, &made, logits)
     }
 
     fn parts(&mut self) -> Parts<'_> {

@@ -166,7 +166,7 @@ impl Learner for Duel {
         let made = generator.apply(&z, mode);
         let logits = |judge: &Sequential, x: &Tensor| judge.apply(x, mode);
         self.players
-            .round(generator, discriminator, &real, &made, logits, None)
+            .round(generator, discriminator, &real, &made, logits)
     }
 
     fn parts(&mut self) -> Parts<'_> {

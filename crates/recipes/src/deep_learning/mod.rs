@@ -19,7 +19,6 @@ mod resnet;
 mod unet;
 mod vae;
 mod vgg;
-mod video_gan;
 mod vq_vae;
 mod wgan_gp;
 
@@ -38,6 +37,5 @@ pub use resnet::{ResNet18Recipe, ResNet20Recipe};
 pub use unet::UNetRecipe;
 pub use vae::VaeRecipe;
 pub use vgg::VggRecipe;
-pub use video_gan::VideoGanRecipe;
 pub use vq_vae::VqVaeRecipe;
 pub use wgan_gp::WganGpRecipe;
