@@ -295,6 +295,8 @@ where
 fn mode(r: &mut Random) -> Mode {
     let mode = if r.flag() {
         Mode::train(r.size() as u64, r.size() as u64)
+    } else if r.flag() {
+        Mode::eval_of(r.size() as u64, r.size() as u64)
     } else {
         Mode::eval()
     };
