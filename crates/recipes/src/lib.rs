@@ -20,6 +20,8 @@ mod results;
 mod run;
 pub mod settings;
 mod small_gray;
+#[cfg(test)]
+mod testing;
 pub mod tour;
 mod training;
 

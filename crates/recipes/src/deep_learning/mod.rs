@@ -11,6 +11,7 @@ mod gan;
 mod judge;
 mod mlp;
 mod principal;
+mod sampling;
 mod unet;
 mod vae;
 mod video_gan;
