@@ -24,6 +24,8 @@ mod run;
 pub mod settings;
 mod small_gray;
 mod standardized;
+#[cfg(test)]
+mod testing;
 pub mod tour;
 mod training;
 

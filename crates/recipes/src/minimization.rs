@@ -243,3 +243,208 @@ impl<M: Module, O: Objective<M>> Prepared for Task<M, O> {
         experiment::report(self.recipe, self.story, run, findings, Some(trained), start)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deep_learning::{
+        AutoencoderRecipe, CvaeRecipe, DenoisingAutoencoderRecipe, VaeRecipe, VqVaeRecipe,
+    };
+    use crate::recipe::{Draw, SampleRequest, Sampled};
+    use crate::testing::{self, scratch, weights};
+
+    /// Trains on the first 320 digits: ten steps an epoch.
+    fn train_small(
+        recipe: &dyn Recipe,
+        more: &[&str],
+        folder: &Path,
+        stop: Option<u64>,
+        resume: bool,
+    ) -> Result<Outcome> {
+        let small = ["epochs=2", "batch_size=32", "limit=320"];
+        testing::train(recipe, &[&small, more].concat(), folder, stop, resume)
+    }
+
+    fn samples(
+        recipe: &dyn Recipe,
+        folder: &Path,
+        draw: Draw,
+        class: Option<&str>,
+    ) -> Result<Sampled> {
+        let class = class.map(str::to_owned);
+        let request = SampleRequest {
+            count: 3,
+            draw,
+            class,
+        };
+        recipe.sample(&Run::open(folder)?, &request)
+    }
+
+    #[test]
+    fn one_that_was_stopped_ends_with_the_same_bits_and_numbers() {
+        // The one that keeps more than weights: its codes are running means.
+        let recipe = &VqVaeRecipe;
+        let small = [
+            "hidden=8",
+            "codes=8",
+            "width=4",
+            "prior_channels=8",
+            "prior_blocks=1",
+            "judged=60",
+        ];
+        let (whole, cut) = (scratch("vq-vae-whole"), scratch("vq-vae-cut"));
+        let first = train_small(recipe, &small, &whole, None, false).unwrap();
+        // In the middle of the second epoch.
+        let error = train_small(recipe, &small, &cut, Some(13), false).unwrap_err();
+        assert!(error.is_interrupted(), "{error}");
+        assert_ne!(weights(&cut), weights(&whole));
+        let second = train_small(recipe, &small, &cut, None, true).unwrap();
+        assert_eq!(weights(&cut), weights(&whole));
+        assert_eq!(first.measured, second.measured);
+        let evaluation = recipe.evaluate(&Run::open(&cut).unwrap(), None).unwrap();
+        assert_eq!(
+            evaluation.score.get("bound"),
+            Some(second.measured[0].value)
+        );
+
+        let Sampled::Pictures(seven) = samples(recipe, &cut, Draw::Seed(7), None).unwrap() else {
+            panic!("wanted pictures");
+        };
+        let way = samples(recipe, &cut, Draw::Between(7, 8), None).unwrap();
+        let Sampled::Animations(way) = way else {
+            panic!("wanted animations");
+        };
+        assert_eq!((seven.len(), way.len()), (3, 3));
+        assert_eq!(way[1].frames()[0], seven[1]);
+        for folder in [whole, cut] {
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+    }
+
+    #[test]
+    fn each_leaves_its_pictures_and_its_numbers_again() {
+        /// A recipe, settings, the number of its report that evaluation gives too, and parts of its page.
+        type Case<'a> = (&'a dyn Recipe, &'a [&'a str], [&'a str; 2], &'a [&'a str]);
+        let cases: [Case<'_>; 4] = [
+            (
+                &AutoencoderRecipe,
+                &["hidden=[16]", "latent=4", "plane_epochs=1"],
+                ["squared_error"; 2],
+                &["Reconstructions", "No way to draw", "The plane of codes"],
+            ),
+            (
+                &DenoisingAutoencoderRecipe,
+                &["hidden=16", "plain_epochs=1"],
+                ["squared_error"; 2],
+                &["Cleaned", "Filters"],
+            ),
+            (
+                &VaeRecipe,
+                &["hidden=[16]", "latent=4", "plane_epochs=1", "judged=60"],
+                ["test_bound", "bound"],
+                &[
+                    "Evidence",
+                    "Samples",
+                    "Ways",
+                    "The plane of codes",
+                    "Judged",
+                ],
+            ),
+            (
+                &CvaeRecipe,
+                &["hidden=[16]", "latent=4", "judged=60"],
+                ["test_bound", "bound"],
+                &["Samples", "The hand", "Read by Bayes", "Judged"],
+            ),
+        ];
+        for (recipe, more, [measured, evaluated], titles) in cases {
+            let name = recipe.card().name;
+            let folder = scratch(name);
+            let outcome = train_small(recipe, more, &folder, None, false).unwrap();
+            let found = outcome
+                .measured
+                .iter()
+                .find(|number| number.name == measured);
+            let found = found.unwrap_or_else(|| panic!("{name}: {measured}")).value;
+            let evaluation = recipe.evaluate(&Run::open(&folder).unwrap(), None).unwrap();
+            let again = evaluation.score.get(evaluated).unwrap();
+            // What is spoiled to be measured is drawn anew.
+            let within = if name.starts_with("denoising") {
+                0.01 * found
+            } else {
+                0.0
+            };
+            assert!(
+                (found - again).abs() <= within,
+                "{name}: {found} and {again}"
+            );
+            let page = std::fs::read_to_string(folder.join("report.html")).unwrap();
+            for title in titles {
+                assert!(page.contains(&format!("<h2>{title}")), "{name}: {title}");
+            }
+            match name {
+                "vae" => {
+                    let refused = samples(recipe, &folder, Draw::Seed(0), Some("3")).unwrap_err();
+                    assert!(refused.is_usage(), "{refused}");
+                    samples(recipe, &folder, Draw::Seed(0), None).unwrap();
+                }
+                "cvae" => {
+                    samples(recipe, &folder, Draw::Seed(0), Some("3")).unwrap();
+                    let refused = samples(recipe, &folder, Draw::Seed(0), Some("x")).unwrap_err();
+                    assert!(
+                        refused.to_string().starts_with("there is no class `x`"),
+                        "{refused}"
+                    );
+                }
+                _ => {}
+            }
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused_by_name() {
+        for (recipe, assignment, wanted) in [
+            (
+                &VaeRecipe as &dyn Recipe,
+                "latent=0",
+                "`latent` wants at least 1",
+            ),
+            (
+                &VaeRecipe,
+                "hidden=[0]",
+                "`hidden` wants layers of at least one unit",
+            ),
+            (&VaeRecipe, "dataset=mnits", "did you mean `mnist`?"),
+            (&CvaeRecipe, "lr=0.0", "`lr` wants a number above 0"),
+            (
+                &AutoencoderRecipe,
+                "latent=1000",
+                "`latent` wants at most as many as there are pixels",
+            ),
+            (
+                &DenoisingAutoencoderRecipe,
+                "noise=1.0",
+                "`noise` wants a share from 0 to below 1",
+            ),
+            (
+                &VqVaeRecipe,
+                "hidden=7",
+                "`hidden` wants an even number above 0",
+            ),
+            (
+                &VqVaeRecipe,
+                "decay=1.0",
+                "`decay` wants a number from 0 to below 1",
+            ),
+        ] {
+            let folder = scratch("refused");
+            let error = testing::train(recipe, &[assignment], &folder, None, false).unwrap_err();
+            assert!(
+                error.is_usage() && error.to_string().contains(wanted),
+                "{error}"
+            );
+            assert!(!folder.exists());
+        }
+    }
+}

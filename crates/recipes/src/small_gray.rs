@@ -16,6 +16,14 @@ pub(crate) fn check(dataset: &str) -> Result<()> {
     )))
 }
 
+/// The names of the classes of the set called `dataset`.
+pub(crate) fn classes(dataset: &str) -> [&'static str; 10] {
+    match dataset {
+        "fashion-mnist" => FashionMnist::CLASSES,
+        _ => Mnist::CLASSES,
+    }
+}
+
 /// Training and test set of the set called `dataset`, from `folder` if it is given: of the training set the first `limit`
 /// pictures, or all where that is 0.
 pub(crate) fn find(dataset: &str, limit: usize, folder: Option<&Path>) -> Result<[Images; 2]> {

@@ -71,7 +71,7 @@ impl Scatter {
         let head = if self.y_label.is_empty() { 29.0 } else { 47.0 };
         let axis = |value: fn(&(f64, f64)) -> f64| {
             let points = self.groups.iter().flat_map(|(_, points)| shown(points));
-            Axis::new(points.map(value), Scale::Linear, Unit::Plain, 5, true)
+            Axis::new(points.map(value), Scale::Linear, Unit::Plain, 5, false)
         };
         let (x_axis, y_axis) = (axis(|p| p.0), axis(|p| p.1));
         let width = |(_, label): &(f64, String)| svg::text_width(label, 13.0);

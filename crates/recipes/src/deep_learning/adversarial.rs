@@ -1,25 +1,26 @@
 //! What adversarial recipes have in common: the round of the game, the course, and a report by a judge.
 
 use super::judge::{Judge, Verdict};
+use super::sampling::{self, DELAY, SHOWN};
 use crate::classification;
 use crate::cost::Spent;
 use crate::drawing;
 use crate::experiment::{self, Findings};
 use crate::promise::{Measured, Unit};
-use crate::recipe::{Draw, Evaluation, Job, Outcome, Prepared, Recipe, SampleRequest, Sampled};
+use crate::recipe::{Evaluation, Job, Outcome, Prepared, Recipe, SampleRequest, Sampled};
 use crate::run::{Fingerprints, Run};
 use crate::settings;
 use crate::small_gray;
 use crate::training::{self, Trained};
-use eras_data::{Color, Dataset, FashionMnist, Images, Mnist};
+use eras_data::{Color, Dataset, Images};
 use eras_models::deep_learning::gan::{discriminator_loss, generator_loss};
 use eras_nn::{Mode, Module, Optimizer};
 use eras_report::{Animation, Moving, Picture, Section, Shown, format};
-use eras_tensor::{Dtype, Error, Result, Rng, Tensor, count, nearest, no_grad};
+use eras_tensor::{Dtype, Result, Rng, Tensor, count, no_grad};
 use eras_train::{Course, Learner, Parts, Score, Snapshot, Step};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Settings of all of them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -174,11 +175,9 @@ pub(crate) trait Contest: Learner {
     /// Noise `(n, noise)`.
     fn noise(&self, n: usize, rng: &mut Rng) -> Tensor;
 
-    /// Noise on the way from `a` to `b`, of the same kind, at `t` from 0 to 1. For normal noise along an arc, for what lies
-    /// on the straight line is shorter.
+    /// Noise on the way from `a` to `b`, of the same kind, at `t` from 0 to 1.
     fn between(&self, a: &Tensor, b: &Tensor, t: f64) -> Tensor {
-        let angle = t * std::f64::consts::FRAC_PI_2;
-        a * angle.cos() + b * angle.sin()
+        sampling::arc(a, b, t)
     }
 
     /// What the generator makes of `z (n, noise)` and `classes (n)`: `(n, 1, 28, 28)` within [0, 1].
@@ -222,8 +221,7 @@ pub(crate) fn unsigned(x: &Tensor) -> Tensor {
     x * 0.5 + 0.5
 }
 
-/// The streams of a seed for what is drawn to be looked at, and to be judged.
-const SHOWN: u64 = 3;
+/// The stream of a seed for what is drawn to be judged.
 const JUDGED: u64 = 4;
 
 /// A game whose settings are good and whose data is there.
@@ -430,51 +428,18 @@ pub(crate) fn sample<C: Contest>(
     run: &Run,
     request: &SampleRequest,
 ) -> Result<Sampled> {
-    let classes: &[&str] = if dataset == "fashion-mnist" {
-        &FashionMnist::CLASSES
-    } else {
-        &Mnist::CLASSES
-    };
-    let class = match &request.class {
-        None => None,
-        Some(name) if C::CONDITIONAL => {
-            let known = classes.iter().position(|class| class == name);
-            Some(known.ok_or_else(|| {
-                let hint = nearest(name, classes);
-                Error::usage(format!("there is no class `{name}`; {hint}"))
-            })?)
-        }
-        Some(_) => return Err(Error::usage("this generator cannot be told a class")),
-    };
+    if !C::CONDITIONAL {
+        sampling::no_class(request)?;
+    }
+    let classes = Tensor::from(sampling::classes(request, dataset)?);
     training::load(contest.parts().model, run)?;
-    let class = |i: usize| class.unwrap_or(i % classes.len()) as i64;
-    let noise = |seed| contest.noise(request.count, &mut Rng::at(seed, SHOWN, 0));
-    let classes = Tensor::from((0..request.count).map(class).collect::<Vec<_>>());
-    let draw = |z: &Tensor| {
-        let chunks = (0..request.count).step_by(CHUNK).flat_map(|start| {
-            let n = CHUNK.min(request.count - start);
-            let (z, classes) = (z.narrow(0, start, n), classes.narrow(0, start, n));
-            drawing::pictures(&no_grad(|| contest.pictures(&z, &classes)))
-        });
-        chunks.collect::<Vec<Picture>>()
-    };
-    Ok(match request.draw {
-        Draw::Seed(seed) => Sampled::Pictures(draw(&noise(seed))),
-        Draw::Between(from, to) => {
-            const FRAMES: usize = 24;
-            let (a, b) = (noise(from), noise(to));
-            let way = (0..FRAMES).map(|i| i as f64 / (FRAMES - 1) as f64);
-            let frames: Vec<Vec<Picture>> =
-                way.map(|t| draw(&contest.between(&a, &b, t))).collect();
-            let one = |i: usize| frames.iter().map(|frame| frame[i].clone()).collect();
-            let each = (0..request.count).map(|i| Animation::new(one(i), DELAY));
-            Sampled::Animations(each.collect())
-        }
-    })
+    Ok(sampling::sampled(
+        request,
+        |rng| contest.noise(request.count, rng),
+        |a, b, t| contest.between(a, b, t),
+        |z, start, n| contest.pictures(z, &classes.narrow(0, start, n)),
+    ))
 }
-
-/// How long a frame on the way from noise to noise is shown.
-const DELAY: Duration = Duration::from_millis(120);
 
 /// A grid of what the generator makes, also as a file.
 fn samples<C: Contest>(game: &Game<C>, run: &Run) -> Result<Section> {
@@ -631,23 +596,8 @@ fn neighbours<C: Contest>(game: &Game<C>) -> Result<Section> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::Config;
-    use eras_train::{Callback, Moment};
-    use std::path::PathBuf;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    /// Raises the flag after a step.
-    struct StopAfter(u64, Arc<AtomicBool>);
-
-    impl Callback for StopAfter {
-        fn step(&mut self, moment: &Moment<'_>) -> Result<()> {
-            if moment.step() == self.0 {
-                self.1.store(true, Ordering::Relaxed);
-            }
-            Ok(())
-        }
-    }
+    use crate::recipe::Draw;
+    use crate::testing::{self, scratch, weights};
 
     /// Trains a small game in `folder`, on the first 200 digits, until it is over or `stop` steps were made.
     fn train_small(
@@ -657,7 +607,6 @@ mod tests {
         stop: Option<u64>,
         resume: bool,
     ) -> Result<Outcome> {
-        let mut settings = recipe.defaults();
         let small = [
             "epochs=2",
             "batch_size=20",
@@ -665,36 +614,7 @@ mod tests {
             "judged=60",
             "noise=8",
         ];
-        for assignment in small.iter().chain(more) {
-            settings::assign(&mut settings, assignment)?;
-        }
-        let config = Config::new(recipe.card().name, settings, eras_tensor::threads());
-        let prepared = recipe.prepare(&config)?;
-        let run = if resume {
-            Run::open_to_write(folder)?
-        } else {
-            Run::create(folder, config)?
-        };
-        let flag = Arc::new(AtomicBool::new(false));
-        let stop = stop.map(|step| Box::new(StopAfter(step, flag.clone())) as Box<dyn Callback>);
-        prepared.train(Job {
-            run: &run,
-            resume,
-            observers: stop.into_iter().collect(),
-            stop: flag,
-            say: &|_| (),
-        })
-    }
-
-    fn weights(folder: &Path) -> String {
-        let (snapshot, _) = Snapshot::load_latest(&folder.join("checkpoints")).unwrap();
-        eras_train::hash(&snapshot.weights())
-    }
-
-    fn scratch(name: &str) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("eras-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        folder
+        testing::train(recipe, &[&small, more].concat(), folder, stop, resume)
     }
 
     #[test]

@@ -2,17 +2,19 @@
 
 use super::codes;
 use super::judge::Judge;
-use super::vae::{BOUNDS, JUDGED, SHOWN, seen};
+use super::sampling::{self, SHOWN};
+use super::vae::{BOUNDS, JUDGED, PIXELS, seen};
 use crate::digit;
 use crate::drawing;
 use crate::experiment::Findings;
 use crate::minimization::{self, Common, Learned, Task};
 use crate::promise::{Bound, Measured, Promise, Unit};
-use crate::recipe::{Card, Era, Evaluation, Prediction, Prepared, Recipe};
+use crate::recipe::{Card, Era, Evaluation, Prediction, Prepared, Recipe, SampleRequest, Sampled};
 use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
+use crate::small_gray;
 use crate::training;
-use eras_data::{Batch, Dataset, FashionMnist, Images, Mnist};
+use eras_data::{Batch, Dataset, Images};
 use eras_models::deep_learning::ConditionalVae;
 use eras_nn::Mode;
 use eras_report::{Picture, Section, Table, format};
@@ -61,9 +63,10 @@ impl Settings {
         Ok(settings)
     }
 
-    fn model(&self, pixels: usize, classes: usize) -> ConditionalVae {
+    fn model(&self) -> ConditionalVae {
+        let classes = small_gray::classes(&self.common.dataset).len();
         let rng = &mut Rng::new(self.common.seed);
-        ConditionalVae::new(pixels, classes, &self.hidden, self.latent, rng)
+        ConditionalVae::new(PIXELS, classes, &self.hidden, self.latent, rng)
     }
 }
 
@@ -108,11 +111,8 @@ impl Recipe for CvaeRecipe {
     /// By Bayes' rule, where every class is as frequent.
     fn predict(&self, run: &Run, files: &[&Path]) -> Result<Vec<Result<Prediction>>> {
         let settings = Settings::of(run.config())?;
-        let classes = match settings.common.dataset.as_str() {
-            "fashion-mnist" => FashionMnist::CLASSES,
-            _ => Mnist::CLASSES,
-        };
-        let mut vae = settings.model(28 * 28, classes.len());
+        let classes = small_gray::classes(&settings.common.dataset);
+        let mut vae = settings.model();
         training::load(&mut vae, run)?;
         let one = |file: &&Path| {
             let pixels = digit::read(file)?;
@@ -127,17 +127,30 @@ impl Recipe for CvaeRecipe {
         };
         Ok(files.iter().map(one).collect())
     }
+
+    fn sample(&self, run: &Run, request: &SampleRequest) -> Result<Sampled> {
+        let settings = Settings::of(run.config())?;
+        let classes = sampling::classes(request, &settings.common.dataset)?;
+        let (mut vae, classes) = (settings.model(), Tensor::from(classes));
+        training::load(&mut vae, run)?;
+        let draw = |z: &Tensor, start, n| vae.draw(z, &classes.narrow(0, start, n));
+        Ok(sampling::sampled(
+            request,
+            |rng| Tensor::randn([request.count, settings.latent], rng),
+            sampling::arc,
+            |z, start, n| codes::as_pictures(&draw(z, start, n), [1, 28, 28]),
+        ))
+    }
 }
 
 fn task(config: &Config, folder: Option<&Path>) -> Result<Task<ConditionalVae, Evidence>> {
     let settings = Settings::of(config)?;
     let data = settings.common.data(folder)?.map(|set| set.flat());
-    let pixels = data[0].shape().iter().product();
     Ok(Task {
         recipe: &CvaeRecipe,
         story: include_str!("../../stories/cvae.md"),
         common: settings.common.clone(),
-        model: settings.model(pixels, data[0].classes().len()),
+        model: settings.model(),
         data,
         objective: Evidence {
             bits: settings.bits,

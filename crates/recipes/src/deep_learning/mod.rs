@@ -16,6 +16,7 @@ mod lenet;
 mod mlp;
 mod principal;
 mod resnet;
+mod sampling;
 mod unet;
 mod vae;
 mod vgg;

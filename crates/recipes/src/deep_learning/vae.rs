@@ -2,13 +2,15 @@
 
 use super::codes;
 use super::judge::Judge;
+use super::sampling::{self, SHOWN};
 use crate::drawing;
 use crate::experiment::Findings;
 use crate::minimization::{self, Common, Learned, Task};
 use crate::promise::{Bound, Measured, Promise, Unit};
-use crate::recipe::{Card, Era, Evaluation, Prediction, Prepared, Recipe};
+use crate::recipe::{Card, Era, Evaluation, Prediction, Prepared, Recipe, SampleRequest, Sampled};
 use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
+use crate::training;
 use eras_data::{Batch, Dataset, Images};
 use eras_models::deep_learning::Vae;
 use eras_nn::{Layer, Mode};
@@ -52,15 +54,22 @@ impl Default for Settings {
     }
 }
 
+/// Of a picture of either set.
+pub(super) const PIXELS: usize = 28 * 28;
+/// Hidden layers of the second model: the plane has to be folded more often.
+const PLANE_HIDDEN: [usize; 2] = [512, 256];
+
 impl Settings {
-    fn model(&self, data: &Images, latent: usize) -> Vae {
-        let pixels = data.shape().iter().product();
-        Vae::new(
-            pixels,
-            &self.hidden,
-            latent,
-            &mut Rng::new(self.common.seed),
-        )
+    fn of(config: &Config) -> Result<Self> {
+        let settings: Self = settings::read(&config.settings)?;
+        settings.common.check()?;
+        minimization::check_sizes(&settings.hidden, settings.latent)?;
+        settings::want(&[(settings.judged >= 10, "judged", "at least 10")])?;
+        Ok(settings)
+    }
+
+    fn model(&self, hidden: &[usize], latent: usize) -> Vae {
+        Vae::new(PIXELS, hidden, latent, &mut Rng::new(self.common.seed))
     }
 }
 
@@ -104,19 +113,29 @@ impl Recipe for VaeRecipe {
     fn predict(&self, _run: &Run, _files: &[&Path]) -> Result<Vec<Result<Prediction>>> {
         Err(Error::usage("`vae` learns no classes; see its report"))
     }
+
+    fn sample(&self, run: &Run, request: &SampleRequest) -> Result<Sampled> {
+        sampling::no_class(request)?;
+        let settings = Settings::of(run.config())?;
+        let mut vae = settings.model(&settings.hidden, settings.latent);
+        training::load(&mut vae, run)?;
+        Ok(sampling::sampled(
+            request,
+            |rng| Tensor::randn([request.count, settings.latent], rng),
+            sampling::arc,
+            |z, _, _| codes::as_pictures(&vae.draw(z), [1, 28, 28]),
+        ))
+    }
 }
 
 fn task(config: &Config, folder: Option<&Path>) -> Result<Task<Vae, Evidence>> {
-    let settings: Settings = settings::read(&config.settings)?;
-    settings.common.check()?;
-    minimization::check_sizes(&settings.hidden, settings.latent)?;
-    settings::want(&[(settings.judged >= 10, "judged", "at least 10")])?;
+    let settings = Settings::of(config)?;
     let data = settings.common.data(folder)?.map(|set| set.flat());
     Ok(Task {
         recipe: &VaeRecipe,
         story: include_str!("../../stories/vae.md"),
         common: settings.common.clone(),
-        model: settings.model(&data[0], settings.latent),
+        model: settings.model(&settings.hidden, settings.latent),
         data,
         objective: Evidence {
             bits: settings.bits,
@@ -171,8 +190,7 @@ pub(super) fn seen(x: &Tensor, bits: bool, rng: &mut Rng) -> Tensor {
     drawn.to_dtype(Dtype::F32)
 }
 
-/// The streams of a seed for what is drawn to be looked at, and to be judged.
-pub(super) const SHOWN: u64 = 3;
+/// The stream of a seed for what is drawn to be judged.
 pub(super) const JUDGED: u64 = 4;
 
 fn findings(settings: &Settings, learned: &Learned<'_, Vae>) -> Result<Findings> {
@@ -194,7 +212,7 @@ fn findings(settings: &Settings, learned: &Learned<'_, Vae>) -> Result<Findings>
         let objective = Evidence {
             bits: settings.bits,
         };
-        let second = settings.model(test, 2);
+        let second = settings.model(&PLANE_HIDDEN, 2);
         let second = learned.beside(second, &objective, settings.plane_epochs)?;
         let trainer = settings.common.trainer(1, test.len());
         let bound = -trainer.measure(&objective, &second, test)?.loss;

@@ -6,14 +6,16 @@
 
 use super::codes;
 use super::judge::Judge;
-use super::vae::{BOUNDS, JUDGED, SHOWN, seen};
+use super::sampling::{self, SHOWN};
+use super::vae::{BOUNDS, JUDGED, seen};
 use crate::drawing;
 use crate::experiment::Findings;
 use crate::minimization::{Common, Learned, Task};
 use crate::promise::{Bound, Measured, Promise, Unit};
-use crate::recipe::{Card, Era, Evaluation, Prediction, Prepared, Recipe};
+use crate::recipe::{Card, Era, Evaluation, Prediction, Prepared, Recipe, SampleRequest, Sampled};
 use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
+use crate::training;
 use eras_data::{Batch, Dataset, Images};
 use eras_models::deep_learning::{Codebook, PixelCnn, Quantized, VqVae};
 use eras_nn::{Layer, Mode, Module};
@@ -176,6 +178,23 @@ impl Recipe for VqVaeRecipe {
 
     fn predict(&self, _run: &Run, _files: &[&Path]) -> Result<Vec<Result<Prediction>>> {
         Err(Error::usage("`vq-vae` learns no classes; see its report"))
+    }
+
+    /// Between samples lies what the decoder makes of vectors between codes.
+    fn sample(&self, run: &Run, request: &SampleRequest) -> Result<Sampled> {
+        sampling::no_class(request)?;
+        let mut model = Settings::of(run.config())?.model();
+        training::load(&mut model, run)?;
+        let Model { vae, prior } = &model;
+        Ok(sampling::sampled(
+            request,
+            |rng| {
+                vae.codebook
+                    .look_up(&prior.sample(request.count, [7, 7], rng))
+            },
+            |a, b, t| a * (1.0 - t) + b * t,
+            |vectors, _, _| vae.decode(vectors).sigmoid(),
+        ))
     }
 }
 
