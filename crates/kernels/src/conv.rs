@@ -9,15 +9,25 @@
 //! `x` is `(B, G C, *input)`, `w` is `(G O, C, *kernel)`, `y` is `(B, G O, *output)`: `G` groups, each with `C` channels
 //! in and `O` out; `p` runs over the output, `t` over the kernel, `s` is the stride, `d` the dilation and `a` the padding
 //! in front. A transposed convolution is the gradient by the input, called forward.
+//!
+//! The first two are *correlations*: sums over what lies around a place, for the second one phase of the stride after
+//! another. There are three ways, chosen by the shape of an example alone, so that the batch does not matter to the bits:
+//!
+//! - `correlate`, `weight`: products of matrices whose columns are packed straight from the image.
+//! - `winograd`, `winograd_weight`: filters of 3 by 3 over many channels, with 2.25 times fewer multiplications.
+//! - `direct`: few channels in a group, as in *depthwise* convolution.
 
+use crate::lines::{for_rows, rows_per_task, sum_of};
 use crate::matmul::tile::Micro;
 use crate::matmul::{Activation, Work, on_best_f32, on_best_f64};
+use crate::team::Rows;
 use crate::{Float, team};
 use axis::Axis;
 use correlate::{Correlation, Weights};
 
 mod axis;
 mod correlate;
+mod direct;
 mod field;
 mod weight;
 mod winograd;
@@ -316,6 +326,38 @@ pub fn by_weight<T: Float>(dw: &mut [T], x: &[T], dy: &[T], shape: &Shape) {
     }
 }
 
+/// `g = dy` where `y (B, C, *space) > 0`, else 0, and the sum of each channel of it, in one pass: what a ReLU within
+/// the convolution leads back, and the gradient of the bias before it.
+///
+/// # Panics
+/// If the lengths do not fit.
+pub fn relu_bias_backward<T: Float>(g: &mut [T], db: &mut [T], dy: &[T], y: &[T], batch: usize) {
+    let lines = batch * db.len();
+    let Some(n) = g.len().checked_div(lines).filter(|n| *n > 0) else {
+        return db.fill(T::ZERO);
+    };
+    let mut sums = vec![T::ZERO; lines];
+    let parts = (
+        Rows::new(g, n),
+        Rows::new(dy, n),
+        Rows::new(y, n),
+        &mut sums[..],
+    );
+    for_rows(parts, rows_per_task(n), |_, (g, dy, y, sums)| {
+        let rows = dy.chunks_exact(n).zip(y.chunks_exact(n));
+        for ((g, (dy, y)), sum) in g.chunks_exact_mut(n).zip(rows).zip(sums) {
+            for i in 0..n {
+                g[i] = if y[i] > T::ZERO { dy[i] } else { T::ZERO };
+            }
+            *sum = sum_of(g, g, |g, _| g);
+        }
+    });
+    for (c, db) in db.iter_mut().enumerate() {
+        let of_images = sums[c..].iter().step_by(lines / batch);
+        *db = of_images.fold(T::ZERO, |sum, x| sum + *x);
+    }
+}
+
 #[track_caller]
 fn check_bias<T>(bias: Option<&[T]>, channels: usize) {
     if let Some(bias) = bias {
@@ -338,20 +380,16 @@ fn fill<T: Float>(
     if y.is_empty() {
         return;
     }
-    team::split(
-        team::Rows::new(y, n),
-        16_384_usize.div_ceil(n),
-        |first, y| {
-            for (i, y) in y.chunks_exact_mut(n).enumerate() {
-                let bias = bias.map_or(T::ZERO, |bias| bias[(first + i) % channels]);
-                y.fill(if activation == Activation::Relu && bias < T::ZERO {
-                    T::ZERO
-                } else {
-                    bias
-                });
-            }
-        },
-    );
+    team::split(Rows::new(y, n), 16_384_usize.div_ceil(n), |first, y| {
+        for (i, y) in y.chunks_exact_mut(n).enumerate() {
+            let bias = bias.map_or(T::ZERO, |bias| bias[(first + i) % channels]);
+            y.fill(if activation == Activation::Relu && bias < T::ZERO {
+                T::ZERO
+            } else {
+                bias
+            });
+        }
+    });
 }
 
 /// Computes a correlation by the best kernels.
@@ -373,7 +411,9 @@ fn correlate<T: Float>(result: &mut [T], job: &Correlation<'_, T>) {
     if result.is_empty() || places == 0 {
         return;
     }
-    if std::any::TypeId::of::<T>() == std::any::TypeId::of::<f32>() {
+    if direct::suits(job) {
+        direct::run(job, result, direct::is_fused());
+    } else if std::any::TypeId::of::<T>() == std::any::TypeId::of::<f32>() {
         on_best_f32(Run(&job.cast(), same_mut(result)));
     } else {
         on_best_f64(Run(&job.cast(), same_mut(result)));

@@ -47,6 +47,10 @@ pub(crate) const LAYERS: &[(&str, Draw)] = maps! {
         let layer = Conv2d::new(70, 20, 5, r).stride(2).padding(2);
         (vec![70, between(1, 9, r), between(1, 9, r)], move |x: &Tensor| layer.forward(x))
     };
+    Conv2d_of_many_channels: |r| {
+        let layer = Conv2d::new(40, 33, 3, r).padding(1);
+        (vec![40, between(1, 9, r), between(1, 9, r)], move |x: &Tensor| layer.forward(x))
+    };
     Conv2d_depthwise: |r| {
         let n = between(1, 40, r);
         let layer = Conv2d::new(n, n, 3, r).groups(n).padding(1);

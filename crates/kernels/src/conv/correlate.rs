@@ -10,6 +10,7 @@
 
 use super::axis::{Axis, Cut, Part};
 use super::field::Source;
+use super::winograd::copy_short;
 use crate::Float;
 use crate::buffer;
 use crate::matmul::tile::{Buffer, C, Finish, Home, Line, Micro, Places, Runs, Tile, Tiles, View};
@@ -240,7 +241,7 @@ impl<T: Float> Task<'_, T> {
         let (job, part) = (self.job, &self.part);
         let n = part.images * part.places();
         let taps = job.weights.taps.len();
-        let plain = self.source.is_plain();
+        let plain = self.source.plain;
         // A stretch may begin and end within a channel.
         let channels = |k0: usize, k: usize| k0 / taps..(k0 + k).div_ceil(taps);
         let panels = n.div_ceil(K::COLS);
@@ -342,14 +343,33 @@ impl<T: Float> Task<'_, T> {
                 let from = c.to(i - rows.start);
                 let to = self.to.at.wrapping_add(result.first(i));
                 for &(j, at, len) in &result.runs {
-                    for p in 0..len {
-                        // SAFETY: computed above; the places are this task's own.
-                        unsafe { *to.add(at + p * result.step) = *from.add(j + p) };
+                    // SAFETY: computed above; the places are this task's own.
+                    unsafe {
+                        if result.step == 1 {
+                            copy_short(to.add(at), from.add(j), len);
+                        } else {
+                            (0..len).for_each(|p| *to.add(at + p * result.step) = *from.add(j + p));
+                        }
                     }
                 }
             }
         }
     }
+}
+
+/// Where in the result a line of a box begins, counted from its channel in the first image of the box.
+pub(super) fn line_of<T>(
+    job: &Correlation<'_, T>,
+    part: &Part,
+    image: usize,
+    i: usize,
+    j: usize,
+) -> usize {
+    let axes = &job.axes;
+    let at = |d: usize, p: usize| axes[d].to_first + (part.first[d] + p) * axes[d].to_step;
+    let channel: usize = axes.iter().map(|axis| axis.to).product();
+    let line = (at(0, i) * axes[1].to + at(1, j)) * axes[2].to + at(2, 0);
+    line + image * job.groups * job.m * channel
 }
 
 /// Where in the result the places of a box are.
@@ -367,14 +387,12 @@ impl Target {
     fn new<T>(job: &Correlation<'_, T>, group: usize, part: &Part) -> Self {
         let axes = &job.axes;
         let channel: usize = axes.iter().map(|axis| axis.to).product();
-        let at = |d: usize, p: usize| axes[d].to_first + (part.first[d] + p) * axes[d].to_step;
         let step = axes[2].to_step;
         let mut runs: Vec<(usize, usize, usize)> = Vec::new();
         for image in 0..part.images {
             for i in 0..part.len[0] {
                 for j in 0..part.len[1] {
-                    let line = (at(0, i) * axes[1].to + at(1, j)) * axes[2].to + at(2, 0);
-                    let line = line + image * job.groups * job.m * channel;
+                    let line = line_of(job, part, image, i, j);
                     match runs.last_mut() {
                         Some((_, at, len)) if step == 1 && *at + *len == line => {
                             *len += part.len[2]

@@ -13,6 +13,8 @@ pub(super) struct Source<'a, T> {
     pub(super) channels: usize,
     pub(super) axes: &'a [Axis; 3],
     pub(super) planes: [Planes; 3],
+    /// Whether it can be read where it lies.
+    pub(super) plain: bool,
 }
 
 impl<'a, T: Float> Source<'a, T> {
@@ -23,18 +25,28 @@ impl<'a, T: Float> Source<'a, T> {
         axes: &'a [Axis; 3],
         longest: [usize; 3],
     ) -> Self {
-        let planes = std::array::from_fn(|d| axes[d].planes(longest[d]));
+        let planes: [Planes; 3] = std::array::from_fn(|d| axes[d].planes(longest[d]));
+        let plain = (0..3).all(|d| axes[d].is_plain(&planes[d]));
         Self {
             data,
             channels,
             axes,
             planes,
+            plain,
         }
     }
 
-    /// Whether it can be read where it lies.
-    pub(super) fn is_plain(&self) -> bool {
-        (0..3).all(|d| self.axes[d].is_plain(&self.planes[d]))
+    /// As [`new`](Self::new), but always to be copied: behind what a task reads there are [`BEHIND`] elements more.
+    pub(super) fn copied(
+        data: &'a [T],
+        channels: usize,
+        axes: &'a [Axis; 3],
+        longest: [usize; 3],
+    ) -> Self {
+        Self {
+            plain: false,
+            ..Self::new(data, channels, axes, longest)
+        }
     }
 
     fn from(&self) -> usize {
@@ -43,7 +55,7 @@ impl<'a, T: Float> Source<'a, T> {
 
     /// How the copy of a box with `channels` channels lies.
     pub(super) fn layout(&self, part: &Part, channels: usize) -> Layout {
-        if self.is_plain() {
+        if self.plain {
             let [_, b, c] = [0, 1, 2].map(|d| self.axes[d].from);
             let first = |d: usize| part.first[d] + self.planes[d].first[0] as usize;
             return Layout {
@@ -114,14 +126,15 @@ impl<'a, T: Float> Source<'a, T> {
         channel: usize,
         channels: usize,
     ) -> Field<T> {
-        if self.is_plain() {
+        if self.plain {
             let first = (part.image * self.channels + channel) * layout.channel;
             return Field {
                 from: self.data[first..].as_ptr(),
-                _copy: None,
+                copy: None,
+                len: 0,
             };
         }
-        let len = part.images * layout.image + LANES;
+        let len = part.images * layout.image + BEHIND;
         let mut copy = Buffer::take::<T>(home, len);
         let from = copy.start::<T>();
         // SAFETY: the buffer has just been taken for as much; any bits are a number.
@@ -129,11 +142,12 @@ impl<'a, T: Float> Source<'a, T> {
         self.copy(to, part, channel, channels);
         Field {
             from,
-            _copy: Some(copy),
+            copy: Some(copy),
+            len,
         }
     }
 
-    /// Copies the channels from `channel` on of a box to `to`, which has room for [`LANES`] elements more.
+    /// Copies the channels from `channel` on of a box to `to`, which has room for [`BEHIND`] elements more.
     fn copy(&self, to: &mut [T], part: &Part, channel: usize, channels: usize) {
         vectorize(
             #[inline(always)]
@@ -170,6 +184,21 @@ impl<'a, T: Float> Source<'a, T> {
         let end = edge(0, len[0] - 1, isize::max) * rows
             + edge(1, len[1], isize::max) * self.axes[2].from;
         let lines_read = start..end.min(from);
+        // How each line of a channel is copied, and where in the channel it lies, if it is inside.
+        let mut copies = Vec::new();
+        for first0 in &self.planes[0].first {
+            for first1 in &self.planes[1].first {
+                for line in &lines {
+                    for i in 0..len[0] {
+                        let plane = inside(0, *first0, i);
+                        copies.extend((0..len[1]).map(|j| {
+                            let at = plane.zip(inside(1, *first1, j));
+                            (line, at.map(|(z, y)| z * rows + y * self.axes[2].from))
+                        }));
+                    }
+                }
+            }
+        }
         let mut next = 0;
         for image in part.image..part.image + part.images {
             for channel in channel..channel + channels {
@@ -177,25 +206,13 @@ impl<'a, T: Float> Source<'a, T> {
                 for at in lines_read.clone().step_by(LINE / size_of::<T>()) {
                     prefetch(self.data, source + AHEAD * from + at);
                 }
-                for first0 in &self.planes[0].first {
-                    for first1 in &self.planes[1].first {
-                        for line in &lines {
-                            for i in 0..len[0] {
-                                let plane = inside(0, *first0, i);
-                                for j in 0..len[1] {
-                                    let row = &mut to[next..];
-                                    next += len[2];
-                                    match plane.zip(inside(1, *first1, j)) {
-                                        Some((z, y)) => {
-                                            let at = source + z * rows + y * self.axes[2].from;
-                                            line.copy(row, &self.data[at..]);
-                                        }
-                                        None => zeros(row, len[2]),
-                                    }
-                                }
-                            }
-                        }
+                for (line, at) in &copies {
+                    let row = &mut to[next..];
+                    match at {
+                        Some(at) => line.copy(row, self.data, source + at),
+                        None => zeros(row, len[2]),
                     }
+                    next += len[2];
                 }
             }
         }
@@ -205,8 +222,21 @@ impl<'a, T: Float> Source<'a, T> {
 /// What a task reads.
 pub(super) struct Field<T> {
     pub(super) from: *const T,
-    _copy: Option<Buffer>,
+    copy: Option<Buffer>,
+    len: usize,
 }
+
+impl<T: Float> Field<T> {
+    /// All that was copied, and [`BEHIND`] elements more.
+    pub(super) fn copied(&self) -> &[T] {
+        assert!(self.copy.is_some(), "conv: the source was not copied");
+        // SAFETY: the copy has as many elements, and lives as long.
+        unsafe { std::slice::from_raw_parts(self.from, self.len) }
+    }
+}
+
+/// Elements behind a copy, which may be read or written but mean nothing.
+const BEHIND: usize = 128;
 
 /// Elements that are copied at once: what is written behind the end of a line is written again by the next one.
 const LANES: usize = 16;
@@ -242,8 +272,8 @@ fn zeros<T: Float>(to: &mut [T], n: usize) {
 pub(super) struct Layout {
     /// The first place, of the first tap.
     pub(super) first: usize,
-    line: usize,
-    plane: usize,
+    pub(super) line: usize,
+    pub(super) plane: usize,
     pub(super) channel: usize,
     pub(super) image: usize,
 }
@@ -257,6 +287,8 @@ struct Line {
     /// The element of the source at `start`.
     at: usize,
     step: usize,
+    /// Which elements of a short line are inside.
+    inside: [bool; LANES],
 }
 
 impl Line {
@@ -275,35 +307,60 @@ impl Line {
             end: end.max(start) as usize,
             at: (zero + start * step).clamp(0, from) as usize,
             step: axis.step,
+            inside: std::array::from_fn(|l| (start..end).contains(&(l as isize))),
         }
     }
 
-    /// Copies to the beginning of `to` from a line at the beginning of `source`.
+    /// Copies to the beginning of `to` from the line of `data` that begins at `first`.
     #[inline(always)]
-    fn copy<T: Float>(&self, to: &mut [T], source: &[T]) {
+    fn copy<T: Float>(&self, to: &mut [T], data: &[T], first: usize) {
+        let first = first + self.at;
+        if self.len <= LANES
+            && self.step <= 2
+            && let Some(first) = first.checked_sub(self.start * self.step)
+            && let Some(from) = data.get(first..first + self.step * LANES)
+        {
+            // A vector, of which what is outside becomes 0.
+            let mut x = every::<T>(from, self.step);
+            for l in 0..LANES {
+                x[l] = if self.inside[l] { x[l] } else { T::ZERO };
+            }
+            to[..LANES].copy_from_slice(&x);
+            return;
+        }
         zeros(to, self.start);
-        let mut i = self.start;
-        while i < self.end {
-            let from = &source[self.at + (i - self.start) * self.step..];
+        for i in (self.start..self.end).step_by(LANES) {
+            let first = first + (i - self.start) * self.step;
             let to = &mut to[i..i + LANES];
-            match self.step {
-                1 if from.len() >= LANES => to.copy_from_slice(&from[..LANES]),
-                2 if from.len() >= 2 * LANES => {
-                    // By way of arrays, whose elements the compiler keeps in registers.
-                    let (mut all, mut even) = ([T::ZERO; 2 * LANES], [T::ZERO; LANES]);
-                    all.copy_from_slice(&from[..2 * LANES]);
-                    for l in 0..LANES {
-                        even[l] = all[2 * l];
-                    }
-                    to.copy_from_slice(&even);
-                }
-                step => {
-                    let from = from.iter().step_by(step).take(self.end - i);
+            let from = match self.step {
+                1 | 2 => data.get(first..first + self.step * LANES),
+                _ => None,
+            };
+            match from {
+                Some(from) => to.copy_from_slice(&every::<T>(from, self.step)),
+                None => {
+                    let from = data[first..].iter().step_by(self.step).take(self.end - i);
                     to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
                 }
             }
-            i += LANES;
         }
         zeros(&mut to[self.end..], self.len - self.end);
     }
+}
+
+/// Every element, or every second one, of as many as fill a vector.
+#[inline(always)]
+fn every<T: Float>(from: &[T], step: usize) -> [T; LANES] {
+    // By way of arrays, whose elements the compiler keeps in registers.
+    let mut x = [T::ZERO; LANES];
+    if step == 1 {
+        x.copy_from_slice(from);
+    } else {
+        let mut all = [T::ZERO; 2 * LANES];
+        all.copy_from_slice(from);
+        for l in 0..LANES {
+            x[l] = all[2 * l];
+        }
+    }
+    x
 }

@@ -138,6 +138,52 @@ fn shapes() -> Vec<Shape> {
         before: [0, k / 2, k / 2],
         ..base
     };
+    // Few channels in a group: some images at once, parts of one, more channels than a copy holds, three axes.
+    let few = |groups, c_in, c_out| Shape {
+        groups,
+        c_in,
+        c_out,
+        ..base
+    };
+    shapes.extend([
+        Shape {
+            groups: 9,
+            ..same(5, 1, 1, 8, 3)
+        },
+        Shape {
+            groups: 11,
+            ..same(1, 2, 3, 40, 5)
+        },
+        Shape {
+            groups: 40,
+            stride: [1, 2, 2],
+            output: [1, 7, 7],
+            ..same(2, 1, 2, 14, 3)
+        },
+        Shape {
+            groups: 8,
+            ..same(2, 4, 4, 9, 3)
+        },
+        Shape {
+            c_in: 50,
+            c_out: 2,
+            ..same(1, 50, 2, 36, 3)
+        },
+        Shape {
+            input: [3, 8, 7],
+            kernel: [3, 3, 3],
+            output: [3, 8, 7],
+            before: [1; 3],
+            ..few(8, 1, 1)
+        },
+        Shape {
+            input: [1, 1, 3000],
+            kernel: [1, 1, 12],
+            output: [1, 1, 2989],
+            batch: 1,
+            ..few(8, 1, 2)
+        },
+    ]);
     shapes.extend([
         same(3, 40, 33, 13, 3),
         same(20, 17, 30, 4, 3),
@@ -430,7 +476,9 @@ macro_rules! check_by {
                 if !result.is_empty() && job.axes.iter().all(|axis| axis.places > 0) {
                     // SAFETY: the processor has been asked, and the lengths fit.
                     unsafe {
-                        if winograd::suits(job) {
+                        if direct::suits(job) {
+                            direct::run(job, result, false);
+                        } else if winograd::suits(job) {
                             winograd::run::<$t, $kernels>(job, result);
                         } else {
                             correlate::run::<$t, $kernels>(job, result);
@@ -444,7 +492,9 @@ macro_rules! check_by {
                 } else {
                     // SAFETY: as above.
                     unsafe {
-                        if winograd_weight::suits::<$t>(shape) {
+                        if direct::suits_weight(shape) {
+                            direct::by_weight(dw, x, dy, shape, false);
+                        } else if winograd_weight::suits::<$t>(shape) {
                             winograd_weight::run::<$t, $kernels>(dw, x, dy, shape);
                         } else {
                             weight::run::<$t, $kernels>(dw, x, dy, shape);
@@ -492,6 +542,18 @@ fn any_number_of_threads_gives_the_same_bits() {
         }
     }
     team::set_threads(before);
+}
+
+#[test]
+fn only_what_passed_the_relu_passes_back() {
+    let dy = [1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]; // (2, 2, 2)
+    let y = [0.0, 1.0, 1.0, 0.5, 0.0, f32::NAN, 1.0, -0.0];
+    let (mut g, mut db) = ([9.0; 8], [9.0; 2]);
+    relu_bias_backward(&mut g, &mut db, &dy, &y, 2);
+    assert_eq!(g, [0.0, 2.0, 3.0, 4.0, 0.0, 0.0, 7.0, 0.0]);
+    assert_eq!(db, [2.0, 14.0]);
+    relu_bias_backward::<f32>(&mut [], &mut db, &[], &[], 0);
+    assert_eq!(db, [0.0; 2]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::Shape;
 use super::axis::{Cut, Part};
 use super::correlate::{for_each, homes};
 use super::field::Source;
-use super::winograd_weight;
+use super::{direct, winograd_weight};
 use crate::buffer;
 use crate::matmul::tile::{Buffer, C, Home, Line, Micro, Places, Tile, Tiles, View};
 use crate::matmul::{Work, on_best_f32, on_best_f64};
@@ -61,6 +61,9 @@ pub(super) fn by_weight<T: Float>(dw: &mut [T], x: &[T], dy: &[T], shape: &Shape
     }
     if dy.is_empty() || dw.is_empty() {
         return dw.fill(T::ZERO);
+    }
+    if direct::suits_weight(shape) {
+        return direct::by_weight(dw, x, dy, shape, direct::is_fused());
     }
     if std::any::TypeId::of::<T>() == std::any::TypeId::of::<f32>() {
         on_best_f32(Run(

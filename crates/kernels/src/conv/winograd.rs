@@ -427,7 +427,7 @@ unsafe fn strided<K: Micro>(tile: &Tile<'_, K::In, K::Out>) {
 
 /// Copies `n` elements, without the call that a copy of a length known only now would be.
 #[inline(always)]
-unsafe fn copy_short<T: Float>(to: *mut T, from: *const T, n: usize) {
+pub(super) unsafe fn copy_short<T: Float>(to: *mut T, from: *const T, n: usize) {
     /// Blocks of `N`, the last one over a part of the one before.
     #[inline(always)]
     unsafe fn blocks<const N: usize, T: Float>(to: *mut T, from: *const T, n: usize) {
