@@ -517,9 +517,18 @@ fn what_there_is_can_be_listed() {
         (&1943.into(), &Value::Array(vec![]))
     );
     // In the order of the eras.
-    assert_eq!(
-        (names.first(), names.last()),
-        (Some(&"mcculloch-pitts"), Some(&"mlp"))
+    let place = |name| names.iter().position(|listed| *listed == name);
+    let places = [
+        "mcculloch-pitts",
+        "perceptron",
+        "backprop",
+        "mlp",
+        "resnet18",
+    ]
+    .map(place);
+    assert!(
+        places.is_sorted() && places.iter().all(Option::is_some),
+        "{names:?}"
     );
     let data = at.good(&["data", "list"]);
     assert!(

@@ -67,12 +67,28 @@ impl Shape {
         self.batch * self.groups * self.c_out * volume(self.output)
     }
 
+    /// The same with strides of 1 where there is but one place; panics if the lengths are others or places too far.
     #[track_caller]
-    fn check(&self, x: usize, w: usize, y: usize) {
+    fn checked(&self, x: usize, w: usize, y: usize) -> Self {
+        /// Sums of a few such distances do not overflow.
+        const FARTHEST: usize = 1 << 61;
         assert!(
             (x, w, y) == (self.x(), self.w(), self.y()),
             "conv: x, w and y have {x}, {w} and {y} elements, wanted those of {self:?}"
         );
+        let mut shape = *self;
+        for d in 0..3 {
+            if self.output[d] <= 1 {
+                shape.stride[d] = 1;
+            }
+            let reach = |count: usize, step: usize| count.saturating_sub(1).checked_mul(step);
+            let places = reach(self.output[d], shape.stride[d]);
+            let taps = reach(self.kernel[d], self.dilation[d]);
+            let sum = places.zip(taps).and_then(|(p, t)| p.checked_add(t));
+            let fits = sum.is_some_and(|sum| sum < FARTHEST) && self.before[d] < FARTHEST;
+            assert!(fits, "conv: {self:?} reaches too far");
+        }
+        shape
     }
 
     /// The weights as a matrix from channels in to channels out.
@@ -217,9 +233,16 @@ pub fn forward<T: Float>(
     activation: Activation,
     shape: &Shape,
 ) {
-    shape.check(x.len(), w.len(), y.len());
+    let shape = &shape.checked(x.len(), w.len(), y.len());
     check_bias(bias, shape.groups * shape.c_out);
-    correlate(y, &shape.forward(x, w, bias, activation));
+    if w.is_empty() {
+        // No sums, however long the axes are said to be.
+        let channels = shape.groups * shape.c_out;
+        return fill(y, bias, activation, channels, volume(shape.output));
+    }
+    if !y.is_empty() {
+        correlate(y, &shape.forward(x, w, bias, activation));
+    }
 }
 
 /// `dx`: what each element of `x` weighs, times `dy`. With bias and activation it is a transposed convolution.
@@ -235,8 +258,12 @@ pub fn by_input<T: Float>(
     activation: Activation,
     shape: &Shape,
 ) {
-    shape.check(dx.len(), w.len(), dy.len());
+    let shape = &shape.checked(dx.len(), w.len(), dy.len());
     check_bias(bias, shape.groups * shape.c_in);
+    if w.is_empty() {
+        let channels = shape.groups * shape.c_in;
+        return fill(dx, bias, activation, channels, volume(shape.input));
+    }
     transposed(dx, dy, w, bias, activation, shape, correlate);
 }
 
@@ -280,8 +307,13 @@ fn transposed<T: Float>(
 /// If the lengths do not fit the shape.
 #[track_caller]
 pub fn by_weight<T: Float>(dw: &mut [T], x: &[T], dy: &[T], shape: &Shape) {
-    shape.check(x.len(), dw.len(), dy.len());
-    weight::by_weight(dw, x, dy, shape);
+    let shape = &shape.checked(x.len(), dw.len(), dy.len());
+    if x.is_empty() || dy.is_empty() {
+        return dw.fill(T::ZERO);
+    }
+    if !dw.is_empty() {
+        weight::by_weight(dw, x, dy, shape);
+    }
 }
 
 #[track_caller]

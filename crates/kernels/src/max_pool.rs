@@ -106,6 +106,13 @@ impl Volume {
         }
     }
 
+    /// Whether this is one plane, cut into squares of 2 x 2.
+    fn is_squares(&self) -> bool {
+        let [depth, height, width] = &self.axes;
+        let plane = self.outer == 1 && *depth == Windows::each(1);
+        plane && height.tile() == Some(2) && width.tile() == Some(2)
+    }
+
     /// The place of the element with this number in the window of output `(.., od, oh, ow)`, within its volume.
     #[inline(always)]
     fn place(&self, [od, oh, ow]: [usize; 3], tap: usize) -> usize {
@@ -135,9 +142,9 @@ pub fn forward<T: Float, P: Tap>(y: &mut [T], taps: &mut [P], x: &[T], volume: &
     if y.is_empty() {
         return;
     }
-    let Volume { outer, axes } = volume.merged();
-    let [depth, height, width] = &axes;
-    if outer == 1 && [height, width].iter().all(|axis| axis.tile() == Some(2)) {
+    let merged = volume.merged();
+    let [depth, height, width] = &merged.axes;
+    if merged.is_squares() {
         return squares(y, taps, x, width.count());
     }
     let (kh, kw) = (height.most(), width.most());
@@ -147,7 +154,7 @@ pub fn forward<T: Float, P: Tap>(y: &mut [T], taps: &mut [P], x: &[T], volume: &
     // A band of rows, so that what it looks at stays in the first cache.
     let band = (CHUNK / 2 * rows / plane.max(1)).clamp(1, rows);
     let bands = rows.div_ceil(band);
-    let planes = outer * depth.count();
+    let planes = merged.outer * depth.count();
     let per_task = (CHUNK / (band * plane.div_ceil(rows))).max(1);
     let (y, taps) = (Shared::new(y), Shared::new(taps));
     team::for_chunks(planes * bands, per_task, |tasks| {
@@ -381,9 +388,8 @@ pub fn backward<T: Float, P: Tap>(dx: &mut [T], dy: &[T], taps: &[P], volume: &V
         return dx.fill(T::ZERO);
     }
     let merged = volume.merged();
-    let [_, height, width] = &merged.axes;
-    if merged.outer == 1 && height.tile() == Some(2) && width.tile() == Some(2) {
-        return backward_squares(dx, dy, taps, width.count());
+    if merged.is_squares() {
+        return backward_squares(dx, dy, taps, merged.axes[2].count());
     }
     // What lies in two windows gets its sum in the order of the windows: a volume is one task's.
     let (inputs, outputs) = (dx.len() / volume.outer, dy.len() / volume.outer);

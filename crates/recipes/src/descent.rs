@@ -155,7 +155,7 @@ mod tests {
         assert_eq!(factors("constant", 9, [0, 1, 5, 9]), [1.0; 4]);
         let [first, top, _, last] = factors("one-cycle", 101, [0, 30, 50, 100]);
         assert!(
-            first == 1.0 / 25.0 && top > 0.99 && last < 1e-4,
+            (first - 1.0 / 25.0).abs() < 1e-12 && top > 0.99 && last < 1e-4,
             "{first} {top} {last}"
         );
     }

@@ -3,9 +3,11 @@
 use super::random::length;
 use super::{Entry, Random, entries};
 use eras::nn::{
-    self, Activation, BatchNorm, Buffer, Conv, ConvTranspose, Dense, Dropout, Embedding, Fan,
-    Flatten, GroupNorm, Identity, Init, Layer, LayerNorm, Linear, Maxout, Mode, Module, Param,
-    RmsNorm, Sequential,
+    self, Activation, AdaptiveAvgPool, AdaptiveMaxPool, AvgPool, BatchNorm, Buffer, Conv,
+    ConvTranspose, Dense, Dropout, Dropout2d, Embedding, Fan, Flatten, Fold, GlobalAvgPool,
+    GlobalMaxPool, GroupNorm, Identity, Init, InstanceNorm, Layer, LayerNorm, Linear, MaxPool,
+    Maxout, Mode, Module, Param, PixelShuffle, PixelUnshuffle, Reshape, RmsNorm, Sequential,
+    SpectralNorm, Unfold, Upsample, WeightNorm,
 };
 use eras::{Dtype, Tensor};
 
@@ -34,6 +36,75 @@ pub(crate) const LAYERS: &[Entry] = entries! {
     ConvTranspose1d: |r| transposed::<1>(r);
     ConvTranspose2d: |r| transposed::<2>(r);
     ConvTranspose3d: |r| transposed::<3>(r);
+    MaxPool1d: |r| max_pool::<1>(r);
+    MaxPool2d: |r| max_pool::<2>(r);
+    MaxPool3d: |r| max_pool::<3>(r);
+    AvgPool1d: |r| avg_pool::<1>(r);
+    AvgPool2d: |r| avg_pool::<2>(r);
+    AvgPool3d: |r| avg_pool::<3>(r);
+    AdaptiveMaxPool: |r| {
+        let layer: AdaptiveMaxPool<2> = AdaptiveMaxPool::new(r.size());
+        layer.forward(&r.of(&[2, 1, 4, 5], Dtype::F32))
+    };
+    AdaptiveAvgPool: |r| {
+        let layer: AdaptiveAvgPool<3> = AdaptiveAvgPool::new(r.size());
+        layer.forward(&r.of(&[2, 1, 4, 5, 2], Dtype::F32))
+    };
+    GlobalAvgPool: |r| GlobalAvgPool.forward(&r.floats());
+    GlobalMaxPool: |r| GlobalMaxPool.forward(&r.floats());
+    Upsample: |r| {
+        let layer = if r.flag() { Upsample::by(r.number()) } else { Upsample::to(r.size()) };
+        let layer = match r.below(3) {
+            0 => layer,
+            1 => layer.linear(),
+            _ => layer.linear_corners(),
+        };
+        let first = r.below(3);
+        layer.forward(&r.of(&[&[2, 1], &[3, 2, 2][first..]].concat(), Dtype::F32))
+    };
+    PixelShuffle: |r| PixelShuffle::new(r.size()).forward(&r.of(&[2, 4, 2, 3], Dtype::F32));
+    PixelUnshuffle: |r| PixelUnshuffle::new(r.size()).forward(&r.of(&[2, 4, 2, 4], Dtype::F32));
+    Unfold: |r| {
+        let mut layer = Unfold::new(r.pick(&[1, 2, 3]));
+        match r.below(4) {
+            0 => layer = layer.stride(r.size()),
+            1 => layer = layer.padding(r.size()),
+            2 => layer = layer.dilation(r.size()),
+            _ => {}
+        }
+        layer.forward(&r.of(&[2, 1, 4, 5], Dtype::F32))
+    };
+    Fold: |r| {
+        let mut layer = Fold::new([3, 4], 2);
+        match r.below(4) {
+            0 => layer = layer.stride(r.size()),
+            1 => layer = layer.padding(r.size()),
+            2 => layer = layer.dilation(r.size()),
+            _ => {}
+        }
+        layer.forward(&r.of(&[2, 4, 6], Dtype::F32))
+    };
+    InstanceNorm: |r| {
+        let x = r.floats_of_rank(4);
+        let channels = if r.once_in(9) { r.size() } else { length(&x, 1) };
+        let norm = InstanceNorm::new(channels).eps(r.part());
+        if r.flag() { norm.affine() } else { norm }.forward(&x)
+    };
+    SpectralNorm: |r| {
+        let layer = Linear::new(3, 2, &mut r.rng());
+        let norm = SpectralNorm::new(layer, &mut r.rng());
+        let y = norm.forward(&ending_in(r, 3), &mode(r));
+        assert_eq!(norm.into_layer().weight.shape(), [2, 3]);
+        y
+    };
+    WeightNorm: |r| {
+        let norm = WeightNorm::new(Conv::<1>::new(3, 2, 2, &mut r.rng()));
+        let y = norm.forward(&r.of(&[2, 3, 4], Dtype::F32));
+        assert_eq!(norm.into_layer().weight.shape(), [2, 3, 2]);
+        y
+    };
+    Reshape: |r| { let x = r.tensor(); Reshape::new(r.shape()).forward(&x) };
+    Dropout2d: |r| Dropout2d::new(r.number()).forward(&r.floats(), &mode(r));
     Maxout: |r| {
         let n = r.size();
         let layer = if r.flag() {
@@ -169,6 +240,35 @@ where
     layer.forward(&r.of(&[&[2, n.min(20)], &[4; N][..]].concat(), Dtype::F32))
 }
 
+/// The settings that pooling has.
+macro_rules! pool {
+    ($pool:ident, $r:ident) => {{
+        let mut layer: $pool<N> = $pool::new(if $r.once_in(9) { $r.size() } else { 2 });
+        match $r.below(6) {
+            0 => layer = layer.stride($r.size()),
+            1 => layer = layer.padding($r.size()),
+            2 => layer = layer.dilation($r.size()),
+            3 => layer = layer.stride([1, 2]),
+            4 => layer = layer.ceil(),
+            _ => {}
+        }
+        layer
+    }};
+}
+
+fn max_pool<const N: usize>(r: &mut Random) -> Tensor {
+    let layer = pool!(MaxPool, r);
+    layer.forward(&r.of(&[&[2, 1], &[4; N][..]].concat(), Dtype::F32))
+}
+
+fn avg_pool<const N: usize>(r: &mut Random) -> Tensor {
+    let mut layer = pool!(AvgPool, r);
+    if r.once_in(3) {
+        layer = layer.no_padding_counted();
+    }
+    layer.forward(&r.of(&[&[2, 1], &[4; N][..]].concat(), Dtype::F32))
+}
+
 fn transposed<const N: usize>(r: &mut Random) -> Tensor
 where
     ConvTranspose<N>: Layer,
@@ -195,6 +295,8 @@ where
 fn mode(r: &mut Random) -> Mode {
     let mode = if r.flag() {
         Mode::train(r.size() as u64, r.size() as u64)
+    } else if r.flag() {
+        Mode::eval_of(r.size() as u64, r.size() as u64)
     } else {
         Mode::eval()
     };

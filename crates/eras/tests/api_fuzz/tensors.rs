@@ -2,7 +2,8 @@
 
 use super::random::{length, width};
 use super::{Entry, Random, entries};
-use eras::{ConvOptions, CustomOp, Dtype, PerAxis, Rng, Tensor, checkpoint, custom, grad, no_grad};
+use eras::{ConvOptions, CustomOp, Dtype, Interpolation, PerAxis, Rng, Tensor, Window};
+use eras::{checkpoint, custom, grad, no_grad};
 
 /// Operations without arguments, and those that take one other tensor.
 macro_rules! plain {
@@ -269,6 +270,52 @@ pub(crate) const TENSORS: &[Entry] = entries! {
         let bias = r.maybe(|r| r.of(&[2 * options.groups.min(9)], x.dtype()));
         x.conv_transpose(&weight, bias.as_ref(), &options)
     };
+    max_pool: |r| match r.below(3) {
+        0 => pooled::<1>(r, |x, window| x.max_pool(window)),
+        1 => pooled::<2>(r, |x, window| x.max_pool(window)),
+        _ => pooled::<3>(r, |x, window| x.max_pool(window)),
+    };
+    avg_pool: |r| match r.below(3) {
+        0 => pooled::<1>(r, |x, window| x.avg_pool(window)),
+        1 => pooled::<2>(r, |x, window| x.avg_pool(window)),
+        _ => pooled::<3>(r, |x, window| x.avg_pool(window)),
+    };
+    adaptive_max_pool: |r| { let x = image(r); x.adaptive_max_pool([r.size(), r.size()]) };
+    adaptive_avg_pool: |r| { let x = image(r); x.adaptive_avg_pool([r.size(), r.size()]) };
+    interpolate: |r| {
+        let x = image(r);
+        let align_corners = r.flag();
+        let how = r.pick(&[Interpolation::Nearest, Interpolation::Linear { align_corners }]);
+        match r.below(3) {
+            0 => x.interpolate([r.number()], how),
+            1 => x.interpolate([r.size(), r.size()], how),
+            _ => x.interpolate([r.number(), 2.0, 1.5], how),
+        }
+    };
+    pixel_shuffle: |r| {
+        let n = r.pick(&[1, 2, 3]);
+        r.of(&[2, n * n, 2, 3], Dtype::F32).pixel_shuffle(if r.once_in(5) { r.size() } else { n })
+    };
+    pixel_unshuffle: |r| {
+        let n = r.pick(&[1, 2, 3]);
+        r.of(&[2, 2 * n, n], Dtype::F32).pixel_unshuffle(if r.once_in(5) { r.size() } else { n })
+    };
+    unfold: |r| match r.below(3) {
+        0 => pooled::<1>(r, |x, window| x.unfold(window)),
+        1 => pooled::<2>(r, |x, window| x.unfold(window)),
+        _ => pooled::<3>(r, |x, window| x.unfold(window)),
+    };
+    fold: |r| {
+        let window = window::<2>(r);
+        let size = [r.pick(&[2, 3, 5]), r.size()];
+        let taps = window.kernel.iter().fold(1, |n: usize, k| n.saturating_mul(*k));
+        let dims = [2, taps.min(20) * r.below(3), r.below(9)];
+        r.of(&dims, Dtype::F32).fold(size, window)
+    };
+    per_axis: |r| {
+        let each: [usize; 2] = per_axis(r, 0).each("per_axis", "number");
+        assert_eq!(each.len(), 2);
+    };
     prelu: |r| { let x = r.floats(); x.prelu(&r.of(&[length(&x, 1)], x.dtype())) };
     glu: |r| { let x = r.floats(); x.glu(r.axis(&x)) };
 
@@ -525,6 +572,45 @@ fn per_axis(r: &mut Random, least: usize) -> PerAxis {
         1 => [one(r)].into(),
         _ => one(r).into(),
     }
+}
+
+/// Windows, mostly small ones.
+pub(crate) fn window<const N: usize>(r: &mut Random) -> Window<N> {
+    let one = |r: &mut Random| {
+        if r.once_in(20) {
+            r.size()
+        } else {
+            r.pick(&[1, 2, 2, 3])
+        }
+    };
+    let mut window = Window::new(std::array::from_fn(|_| one(r)));
+    if r.flag() {
+        window = window.stride(per_axis(r, 1));
+    }
+    if r.once_in(3) {
+        window = window.padding(per_axis(r, 0));
+    }
+    if r.once_in(3) {
+        window = window.dilation(per_axis(r, 1));
+    }
+    if r.once_in(4) {
+        window = window.ceil();
+    }
+    if r.once_in(4) {
+        window = window.no_padding_counted();
+    }
+    window
+}
+
+/// `op` of an image, a sequence or a volume, mostly as large as windows want.
+fn pooled<const N: usize>(r: &mut Random, op: fn(&Tensor, Window<N>) -> Tensor) -> Tensor {
+    let window = window(r);
+    let sides = (0..N).map(|_| r.pick(&[1, 3, 4, 5]));
+    let dims: Vec<usize> = [2, 1]
+        .into_iter()
+        .chain(sides.collect::<Vec<_>>())
+        .collect();
+    op(&r.of(&dims, Dtype::F32), window)
 }
 
 /// How a filter moves.

@@ -175,7 +175,7 @@ impl<'a, T: Float> Source<'a, T> {
             for channel in channel..channel + channels {
                 let source = (image * self.channels + channel) * from;
                 for at in lines_read.clone().step_by(LINE / size_of::<T>()) {
-                    prefetch(&self.data, source + AHEAD * from + at);
+                    prefetch(self.data, source + AHEAD * from + at);
                 }
                 for first0 in &self.planes[0].first {
                     for first1 in &self.planes[1].first {

@@ -294,7 +294,7 @@ impl<T: Float> Task<'_, T> {
                             finish: None,
                         };
                         // SAFETY: transformed above; the sums are this task's own.
-                        unsafe { strided::<K>(tile) };
+                        unsafe { strided::<K>(&tile) };
                     }
                 }
             }
@@ -405,10 +405,10 @@ impl<T: Float> Task<'_, T> {
 ///
 /// # Safety
 /// As of [`Micro::tile`].
-unsafe fn strided<K: Micro>(tile: Tile<'_, K::In, K::Out>) {
+unsafe fn strided<K: Micro>(tile: &Tile<'_, K::In, K::Out>) {
     if K::STRIDED {
         // SAFETY: handed on.
-        return unsafe { K::tile(&tile, false) };
+        return unsafe { K::tile(tile, false) };
     }
     let [home, ..] = homes();
     let mut a = Buffer::take::<K::In>(home, tile.rows * tile.units);
@@ -421,7 +421,7 @@ unsafe fn strided<K: Micro>(tile: Tile<'_, K::In, K::Out>) {
     // SAFETY: the buffer has just been taken for as much; the rest is handed on.
     unsafe {
         K::pack(a, tile.rows, from, tile.rows, tile.units);
-        K::tile(&Tile { a, ..tile }, true);
+        K::tile(&Tile { a, ..*tile }, true);
     }
 }
 

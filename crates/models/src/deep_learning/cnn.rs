@@ -118,7 +118,12 @@ mod tests {
                 .narrow(3, column - 2, 3)
                 .to_vec::<f32>()
         };
-        assert_eq!(cross(2, 2), cross(5, 7));
+        // Sums are rounded in another order at another place.
+        let off = |(a, b): (&f32, &f32)| (a - b).abs();
+        let (here, there) = (cross(2, 2), cross(5, 7));
+        let worst = here.iter().zip(&there).map(off).fold(0.0, f32::max);
+        let largest = here.iter().fold(0.0f32, |most, x| most.max(x.abs()));
+        assert!(largest > 0.05 && worst < 1e-6, "{worst} of {largest}");
     }
 
     #[test]

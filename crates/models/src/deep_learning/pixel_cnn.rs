@@ -226,7 +226,7 @@ mod tests {
     fn samples_are_as_frequent_as_they_are_likely() {
         let rng = &mut Rng::new(2);
         let model = PixelCnn::new(2, 8, 1, rng);
-        let all: Vec<i64> = (0..16 * 4).map(|i| i / 4 >> (i % 4) & 1).collect();
+        let all: Vec<i64> = (0..16 * 4).map(|i| ((i / 4) >> (i % 4)) & 1).collect();
         let p = (-model.unlikeliness(&Tensor::from_slice(&all, [16, 2, 2])))
             .exp()
             .to_vec::<f32>();

@@ -277,7 +277,9 @@ mod tests {
     #[test]
     fn the_probabilities_of_all_pictures_sum_to_one() {
         let vae = small(&mut Rng::new(2));
-        let bits: Vec<f64> = (0..64).map(|i| f64::from(i / 4 >> (i % 4) & 1)).collect();
+        let bits: Vec<f64> = (0..64)
+            .map(|i| f64::from(((i / 4) >> (i % 4)) & 1))
+            .collect();
         let all = Tensor::from_slice(&bits, [16, 4]);
         let sum = integrated(&vae, &all).exp().sum(..).item();
         assert!((sum - 1.0).abs() < 1e-6, "{sum}");
@@ -292,7 +294,9 @@ mod tests {
             Tensor::from([[0.7f64]]),
         );
         let at_p = unlikeliness(&vae.decode(&z), &p).item();
-        let bits: Vec<f64> = (0..64).map(|i| f64::from(i / 4 >> (i % 4) & 1)).collect();
+        let bits: Vec<f64> = (0..64)
+            .map(|i| f64::from(((i / 4) >> (i % 4)) & 1))
+            .collect();
         let bits = Tensor::from_slice(&bits, [16, 4]);
         let weight = (&bits * &p + (1.0 - &bits) * (1.0 - &p)).prod(-1); // of each of the 16 draws
         let each = unlikeliness(&vae.decode(&z.expand([16, 1])), &bits);

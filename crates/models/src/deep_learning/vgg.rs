@@ -48,7 +48,7 @@ pub struct Vgg {
 /// The parts of the network in their order, which gives them their names.
 #[derive(Debug)]
 enum Part {
-    Conv(Conv2d),
+    Conv(Box<Conv2d>),
     Norm(BatchNorm),
     /// A batch norm that was folded into the convolution before it.
     Folded,
@@ -75,7 +75,7 @@ impl Vgg {
         for stage in stages {
             for &channels in stage {
                 let conv = Conv2d::new(width, channels, 3, rng).padding(1);
-                features.push(Part::Conv(conv.with_init(Init::he_normal(), rng)));
+                features.push(Part::Conv(Box::new(conv.with_init(Init::he_normal(), rng))));
                 features.push(Part::Norm(BatchNorm::new(channels)));
                 features.push(Part::Relu);
                 width = channels;

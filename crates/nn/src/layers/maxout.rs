@@ -34,7 +34,7 @@ impl Maxout {
     #[must_use]
     #[track_caller]
     pub fn new(d_in: usize, units: usize, pieces: usize, rng: &mut Rng) -> Self {
-        let bound = (6.0 / (d_in + units).max(1) as f64).sqrt();
+        let bound = (6.0 / (d_in as f64 + units as f64).max(1.0)).sqrt();
         Self::with_init(d_in, units, pieces, Init::uniform(-bound, bound), rng)
     }
 
@@ -46,8 +46,11 @@ impl Maxout {
     #[track_caller]
     pub fn with_init(d_in: usize, units: usize, pieces: usize, init: Init, rng: &mut Rng) -> Self {
         assert!(pieces > 0, "maxout: wanted at least 1 piece, got 0");
+        let Some(maps) = pieces.checked_mul(units) else {
+            panic!("maxout: {units} units of {pieces} pieces each are too many")
+        };
         Self {
-            linear: Linear::with_init(d_in, pieces * units, init, rng),
+            linear: Linear::with_init(d_in, maps, init, rng),
             pieces,
         }
     }

@@ -78,12 +78,11 @@ fn quantiles(n: usize) -> Vec<f32> {
         let below = Tensor::from(middle.clone()) * std::f64::consts::FRAC_1_SQRT_2;
         let below = ((below.erf() + 1.0) * 0.5).to_vec::<f64>(); // Φ
         for i in 0..n {
-            let end = if below[i] < wanted[i] {
-                &mut low
+            if below[i] < wanted[i] {
+                low[i] = middle[i];
             } else {
-                &mut high
-            };
-            end[i] = middle[i];
+                high[i] = middle[i];
+            }
         }
     }
     low.into_iter().map(|x| x as f32).collect()

@@ -50,12 +50,15 @@ impl PerAxis {
     pub fn each<const N: usize>(&self, op: &str, what: &str) -> [usize; N] {
         match self {
             Self::All(n) => [*n; N],
-            Self::Each(each) => (**each).try_into().unwrap_or_else(|_| {
-                panic!(
-                    "{op}: {what} {each:?} names {} axes of space, wanted {N}",
-                    each.len()
-                )
-            }),
+            Self::Each(each) => {
+                let Ok(numbers) = (**each).try_into() else {
+                    panic!(
+                        "{op}: {what} {each:?} names {} axes of space, wanted {N}",
+                        each.len()
+                    )
+                };
+                numbers
+            }
         }
     }
 

@@ -66,7 +66,8 @@ impl Stretch {
         match self.step {
             Step::Exact(len, out) => {
                 let divisor = gcd(len, out).max(1);
-                (out / divisor, len / divisor)
+                // A single element that all others repeat has no period.
+                ((out / divisor).max(1), (len / divisor).max(1))
             }
             Step::Rounded(_) => (1, 1),
         }
@@ -263,6 +264,7 @@ pub(crate) fn checks() -> Vec<crate::checks::Check> {
         [2, 9], [2.0];
         [2, 5, 6], [1.7, 0.6];
         [2, 1, 3], [4, 1];
+        [3, 1], [1.5];
         [2, 3, 4, 2], [2.0, 2.0, 3.0];
         [0, 3, 3], [6, 6];
         [9, 16, 32], [32, 64]; // more than a task

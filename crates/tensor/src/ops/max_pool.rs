@@ -177,6 +177,7 @@ pub(crate) fn checks() -> Vec<crate::checks::Check> {
         [3, 2, 9], Window::new([2]).ceil();
         [2, 1, 5, 4, 6], [2, 2, 3];
         [2, 5, 4, 3], Window::new([3, 2, 2]).stride([1, 2, 1]).padding([1, 1, 1]);
+        [1, 4, 4, 6], Window::new([2, 2, 2]);
         [0, 3, 4, 4], [2, 2];
         [5], [1];
         [70, 32, 32], [2, 2]; // more than a task

@@ -23,7 +23,8 @@ impl Columns {
         let whole = Tensor::full(space, 0.0, Dtype::F32); // one number, seen as many
         let windows = window.over(op, &whole, [1; N]);
         let taps: usize = window.kernel.iter().product();
-        let count: usize = windows.iter().map(Windows::count).product();
+        let counts = windows.iter().map(Windows::count);
+        let count = counts.fold(1, usize::saturating_mul);
         let rows = space[1].saturating_mul(taps);
         Self {
             axes: three(&windows, &Windows::each(1)),

@@ -137,7 +137,8 @@ impl<const N: usize> Window<N> {
                 len: sides[d],
                 out,
                 kernel: kernel[d],
-                stride: stride[d],
+                // From one window alone there is no next one.
+                stride: if out == 1 { kernel[d] } else { stride[d] },
                 padding: padding[d],
                 dilation: dilation[d],
             };
