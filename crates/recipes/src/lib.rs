@@ -62,7 +62,6 @@ pub static ALL: &[&dyn Recipe] = &[
     &deep_learning::DenoisingAutoencoderRecipe,
     &deep_learning::VaeRecipe,
     &deep_learning::CvaeRecipe,
-    &deep_learning::VqVaeRecipe,
     &deep_learning::GanRecipe,
     &deep_learning::CganRecipe,
     &deep_learning::DcganRecipe,

@@ -45,9 +45,9 @@ struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            common: Common::new(20),
-            hidden: vec![500],
-            latent: 20,
+            common: Common::new(10),
+            hidden: vec![512, 512, 512],
+            latent: 10,
             bits: true,
             judged: 10_000,
         }
@@ -78,15 +78,15 @@ impl Recipe for CvaeRecipe {
             era: Era::DeepLearning,
             paper: "Sohn, Lee & Yan 2015, Learning structured output representation using deep conditional generative models",
             data: "MNIST (embedded), pixels drawn as bits; or Fashion-MNIST",
-            promise: "95% of 10,000 samples read as the digit that was asked for; digits read by Bayes' rule at 96%",
+            promise: "90% of 10,000 samples read as the digit that was asked for; 95% of the test set read right by Bayes' rule",
         }
     }
 
     fn promises(&self) -> Vec<Promise> {
         let promise = |name, unit, bound| Promise { name, unit, bound };
         vec![
-            promise("as_asked_for", Unit::Share, Bound::AtLeast(0.95)),
-            promise("test_accuracy", Unit::Share, Bound::AtLeast(0.96)),
+            promise("as_asked_for", Unit::Share, Bound::AtLeast(0.9)),
+            promise("test_accuracy", Unit::Share, Bound::AtLeast(0.95)),
             promise("test_bound", Unit::Plain, Bound::AtLeast(-103.0)),
         ]
     }
