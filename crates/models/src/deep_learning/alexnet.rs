@@ -127,7 +127,7 @@ mod tests {
         let x = Tensor::randn([4, 1, 15, 16], rng);
         let y = Tensor::from([0i64, 1, 2, 3]);
         let mut adam = Adam::new(3e-4);
-        for step in 0..40 {
+        for step in 0..150 {
             let loss = cross_entropy(&model.apply(&x, &Mode::train(0, step)), &y);
             adam.step(&mut model, &loss.backward());
         }

@@ -3,7 +3,7 @@
 //! The test set is validated on after each epoch; nothing is chosen by it.
 
 use crate::classification::Explain;
-use crate::classifier::{Classifier, Common, Loss, accuracy, want_size};
+use crate::classifier::{Classifier, Common, Loss, want_size};
 use crate::descent::Descent;
 use crate::filters;
 use crate::promise::Promise;
