@@ -140,6 +140,8 @@ impl<'a, T: Float> Source<'a, T> {
         // SAFETY: the buffer has just been taken for as much; any bits are a number.
         let to = unsafe { std::slice::from_raw_parts_mut(from, len) };
         self.copy(to, part, channel, channels);
+        // Zeros of dY may meet what is behind: it must be a number.
+        to[len - BEHIND..].fill(T::ZERO);
         Field {
             from,
             copy: Some(copy),
