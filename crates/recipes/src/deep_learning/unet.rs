@@ -109,7 +109,7 @@ impl Settings {
 
     fn trainer(&self) -> Trainer {
         let steps = (self.epochs * self.samples.div_ceil(self.batch_size)) as u64;
-        let trainer = Trainer::new(Adam::new(self.lr), cross_entropy)
+        let trainer = Trainer::new(Adam::new(self.lr), of_pixels)
             .batch_size(self.batch_size)
             .epochs(self.epochs)
             .seed(self.seed)
@@ -118,6 +118,11 @@ impl Settings {
             .metric(MeanIou);
         (1..Shapes::CLASSES.len()).fold(trainer, |trainer, class| trainer.metric(Iou(class)))
     }
+}
+
+/// The mean cross entropy of a pixel: logits `(B, H, W, K)`, classes `(B, H, W)`.
+fn of_pixels(logits: &Tensor, classes: &Tensor) -> Tensor {
+    cross_entropy(&logits.flatten(0, 2), &classes.flatten(0, 2))
 }
 
 fn settings(config: &Config) -> Result<Settings> {
@@ -370,6 +375,35 @@ mod tests {
             refusal("channels", 12.into()),
             "setting `channels` wants a multiple of 8"
         );
+    }
+
+    #[test]
+    fn a_small_training_writes_its_page_and_can_be_evaluated() {
+        let mut config = Config::new("unet", UNetRecipe.defaults(), 1);
+        for (key, value) in [("epochs", 1), ("samples", 32), ("size", 16), ("levels", 1)] {
+            config.settings.insert(key.into(), value.into());
+        }
+        config.settings.insert("channels".into(), 8.into());
+        let folder = std::env::temp_dir().join(format!("eras-unet-{}", std::process::id()));
+        let prepared = UNetRecipe.prepare(&config).unwrap();
+        let run = Run::create(&folder, config).unwrap();
+        let job = Job {
+            run: &run,
+            resume: false,
+            observers: Vec::new(),
+            stop: std::sync::Arc::default(),
+            say: &|_| (),
+        };
+        let outcome = prepared.train(job).unwrap();
+        let evaluated = UNetRecipe.evaluate(&run, None).unwrap().score;
+        assert_eq!(
+            outcome.measured[0].value,
+            evaluated.get("mean_iou").unwrap()
+        );
+        let page = std::fs::read_to_string(folder.join("report.html")).unwrap();
+        assert!(page.contains("as triangle"));
+        drop(run);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

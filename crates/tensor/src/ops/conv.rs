@@ -20,6 +20,9 @@ impl Tensor {
     /// Shapes: `x (B, in, *space)`, `weight (out, in / groups, *kernel)`, `bias (out)` to `(B, out, *space')`, where
     /// each axis of space has `(n + padding - dilation (k - 1) - 1) / stride + 1` places.
     ///
+    /// In `f32`, filters of 3 x 3 over many channels go by Winograd's way (Lavin & Gray 2015, arXiv:1509.09308): where `x` is
+    /// infinite, results nearby may be NaN.
+    ///
     /// ```
     /// use eras::prelude::*;
     ///
