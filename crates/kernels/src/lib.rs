@@ -8,6 +8,7 @@
     reason = "SIMD, buffers and threads: the only crate that may"
 )]
 
+pub mod attention;
 pub mod batch_norm;
 pub mod buffer;
 pub mod conv;

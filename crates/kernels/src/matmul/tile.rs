@@ -26,7 +26,7 @@ unsafe impl<T: Sync> Sync for View<T> {}
 
 impl<T> View<T> {
     /// From `lane` and `step` on. Only an address: nothing is read.
-    fn from(self, lane: usize, step: usize) -> Self {
+    pub(crate) fn from(self, lane: usize, step: usize) -> Self {
         Self {
             at: self.at.wrapping_add(lane * self.lane + step * self.step),
             ..self
@@ -526,6 +526,16 @@ impl Tiles {
     pub(crate) fn tile(self, i: usize) -> (usize, usize) {
         let (small, large) = (self.len / self.count, self.len % self.count);
         (i * small + i.min(large), small + usize::from(i < large))
+    }
+
+    /// The tiles that hold these rows, of which there is one at least.
+    pub(crate) fn holding(self, rows: &std::ops::Range<usize>) -> std::ops::Range<usize> {
+        let (small, large) = (self.len / self.count, self.len % self.count);
+        let of = |row: usize| match row.checked_sub(large * (small + 1)) {
+            Some(row) => large + row / small,
+            None => row / (small + 1),
+        };
+        of(rows.start)..of(rows.end - 1) + 1
     }
 }
 
