@@ -32,6 +32,7 @@ pub mod pair_loss;
 pub mod peak;
 pub mod random;
 pub mod reduce;
+pub mod rotary;
 pub mod separable;
 pub mod simd;
 pub mod softmax;

@@ -6,9 +6,9 @@
 //! bits.
 
 use super::forward::{SERIAL, for_each};
-use super::scores::each;
+use super::scores::{each, end_row};
 use super::tiles::{
-    Heads, Panel, Panels, Place, Room, Sides, Steps, multiply, multiply_panel, pack_panels,
+    Heads, Panel, Panels, Place, Room, Sides, Steps, fetch, multiply, multiply_panel, pack_panels,
     pack_sides, turned,
 };
 use super::{Job, Shape};
@@ -243,12 +243,16 @@ impl<T: Float> Task<'_, T> {
                 let v = job.v.rows(self.batch, self.group, start);
                 // SAFETY: the keys of the tile are there.
                 let packed = unsafe {
+                    let k_sides = pack_sides::<T, K>(k_sides, k, tile.len(), width, |i, rows| {
+                        fetch(k.from(i, 0), rows, width);
+                        fetch(v.from(i, 0), rows, value_width);
+                    });
                     if dq.is_some() {
                         pack_panels::<T, K>(k_panels, turned(k), width, tile.len());
                     }
                     Packed {
-                        k_sides: pack_sides::<T, K>(k_sides, k, tile.len(), width),
-                        v_sides: pack_sides::<T, K>(v_sides, v, tile.len(), value_width),
+                        k_sides,
+                        v_sides: pack_sides::<T, K>(v_sides, v, tile.len(), value_width, |_, _| {}),
                         k_panels,
                         keys: tile.clone(),
                     }
@@ -257,8 +261,11 @@ impl<T: Float> Task<'_, T> {
                     if let Some(keys) = seen(range) {
                         let goes_on = keys.start > range.start;
                         let panel = self.panels.panel(i);
+                        let next = (i + 1 < panels.end).then(|| self.panels.panel(i + 1));
                         // SAFETY: this function's contract.
-                        unsafe { self.meet::<K, W>(panel, keys, goes_on, &packed, &mut scratch) };
+                        unsafe {
+                            self.meet::<K, W>((panel, next), keys, goes_on, &packed, &mut scratch)
+                        };
                     }
                 }
             }
@@ -285,13 +292,13 @@ impl<T: Float> Task<'_, T> {
         place.rows(self.batch, self.head(panel), panel.first)
     }
 
-    /// Adds what comes from a panel of queries and those `keys` of a tile that one of them sees.
+    /// Adds what comes from a panel of queries and those `keys` of a tile that one of them sees. Asks for the `next` one.
     ///
     /// # Safety
     /// As of [`run`](Self::run).
     unsafe fn meet<K: Micro<In = T, Out = T>, const W: usize>(
         &self,
-        panel: Panel,
+        (panel, next): (Panel, Option<Panel>),
         keys: Range<usize>,
         goes_on: bool,
         packed: &Packed<'_, T>,
@@ -355,7 +362,18 @@ impl<T: Float> Task<'_, T> {
                 multiply_panel::<T, K>(c, sides, tiles, all, by.as_ptr(), panel.lanes, false);
             }
         };
+        let ask_for = |heads: &Heads<T>, width| {
+            if let Some(next) = next {
+                fetch(
+                    heads.rows(batch, self.head(next), next.first),
+                    next.lanes,
+                    width,
+                );
+            }
+        };
+        ask_for(&job.q, width);
         product(scratch.shares, &packed.k_sides, width, scratch.q);
+        ask_for(&self.given.y, value_width);
         let shares = &mut scratch.shares.as_chunks_mut::<W>().0[steps.clone()];
         let extra = scratch.extra.as_chunks_mut::<W>().0;
         let at = (shape, batch, head);
@@ -371,6 +389,7 @@ impl<T: Float> Task<'_, T> {
                     for l in 0..W {
                         row[l] = (row[l] - from[l]).exp_nonpositive();
                     }
+                    end_row();
                 }
             },
         );
@@ -392,10 +411,12 @@ impl<T: Float> Task<'_, T> {
                         for l in 0..W {
                             slope[l] = share[l] * (slope[l] - whole[l]) * scale;
                         }
+                        end_row();
                     }
                 },
             );
         }
+        ask_for(&self.given.dy, value_width);
         if let Some(factors) = factors {
             each(shares, factors, |share, factor| share * factor);
         }

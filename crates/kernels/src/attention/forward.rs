@@ -1,8 +1,9 @@
 //! The way there: for each task some panels of queries, which see one tile of keys after another.
 
-use super::scores::{Running, each};
+use super::scores::{Running, each, end_row};
 use super::tiles::{
-    Panel, Panels, Place, Room, Steps, multiply_panel, of_panel, pack_panels, pack_sides, turned,
+    Panel, Panels, Place, Room, Steps, fetch, multiply_panel, of_panel, pack_panels, pack_sides,
+    turned,
 };
 use super::{Job, Shape};
 use crate::Float;
@@ -126,6 +127,11 @@ impl<T: Float> Task<'_, T> {
 
         let scale = T::of(job.scores.scale);
         for (i, q) in queries.chunks_exact_mut((width * W).max(1)).enumerate() {
+            if i + 1 < panels.len() {
+                let next = panel(i + 1);
+                let rows = job.q.rows(batch, head(next), next.first);
+                fetch(rows, next.lanes, width);
+            }
             let panel = panel(i);
             let from = job.q.rows(batch, head(panel), panel.first);
             // SAFETY: the queries of the panel are there.
@@ -158,8 +164,11 @@ impl<T: Float> Task<'_, T> {
             // SAFETY: the keys of the tile are there.
             let (k_sides, v_sides) = unsafe {
                 (
-                    pack_sides::<T, K>(k_sides, k, tile.len(), width),
-                    pack_sides::<T, K>(v_sides, turned(v), value_width, tile.len()),
+                    pack_sides::<T, K>(k_sides, k, tile.len(), width, |i, rows| {
+                        fetch(k.from(i, 0), rows, width);
+                        fetch(v.from(i, 0), rows, value_width);
+                    }),
+                    pack_sides::<T, K>(v_sides, turned(v), value_width, tile.len(), |_, _| {}),
                 )
             };
             for i in 0..panels.len() {
@@ -237,10 +246,12 @@ fn multiply_by<T: Float, const W: usize>(rows: &mut [[T; W]], by: &[T; W]) {
     vectorize(
         #[inline(always)]
         || {
+            let by = *by;
             for row in rows {
                 for l in 0..W {
                     row[l] *= by[l];
                 }
+                end_row();
             }
         },
     );

@@ -8,6 +8,7 @@ use crate::lines::larger;
 use crate::matmul::tile::{Micro, View};
 use crate::simd::vectorize;
 use std::fmt;
+use std::hint::black_box;
 use std::ops::Range;
 
 /// What a score is made of, and which keys a query sees.
@@ -207,6 +208,7 @@ impl<T: Float> Scores<'_, T> {
                         for l in 0..W {
                             row[l] = (away + T::of(l as f64)).abs().mul_add(slope, row[l]);
                         }
+                        end_row();
                     }
                 },
             );
@@ -218,12 +220,16 @@ impl<T: Float> Scores<'_, T> {
     fn hide<const W: usize>(&self, rows: &mut [[T; W]], place: isize, keys: Range<usize>) {
         let window = self.window.map(|n| n.min(1 << 60) as isize);
         let lanes = |n: isize| n.clamp(0, W as isize) as usize;
-        for (row, key) in rows.iter_mut().zip(keys) {
-            let ahead = key as isize - place; // of the first query
-            if self.causal {
-                row[..lanes(ahead)].fill(T::NEG_INFINITY);
+        if self.causal {
+            // The first query sees the keys up to its own place.
+            let all = (place + 1 - keys.start as isize).clamp(0, rows.len() as isize) as usize;
+            for (row, key) in rows.iter_mut().zip(keys.clone()).skip(all) {
+                row[..lanes(key as isize - place)].fill(T::NEG_INFINITY);
             }
-            if let Some(n) = window {
+        }
+        if let Some(n) = window {
+            for (row, key) in rows.iter_mut().zip(keys) {
+                let ahead = key as isize - place; // of the first query
                 row[lanes(ahead + n)..].fill(T::NEG_INFINITY);
                 row[..lanes(ahead - n + 1)].fill(T::NEG_INFINITY);
             }
@@ -261,11 +267,22 @@ impl Dropout<'_> {
                 (self.draw)(block, blocks, words.as_flattened_mut());
             }
             let words = &words[key % 4];
-            for l in 0..W {
-                row[l] = if words[l] >= bound { scale } else { T::ZERO };
-            }
+            vectorize(
+                #[inline(always)]
+                || {
+                    for l in 0..W {
+                        row[l] = if words[l] >= bound { scale } else { T::ZERO };
+                    }
+                },
+            );
         }
     }
+}
+
+/// Ends a row of a loop. Without it the compiler takes many rows at once, lane by lane, and gathers and scatters them.
+#[inline(always)]
+pub(super) fn end_row() {
+    black_box(());
 }
 
 /// `row = f(row, by)`
@@ -277,10 +294,9 @@ pub(super) fn each<T: Float, const W: usize>(
     vectorize(
         #[inline(always)]
         || {
-            for (row, by) in rows.iter_mut().zip(by) {
-                for l in 0..W {
-                    row[l] = f(row[l], by[l]);
-                }
+            let by = by.as_flattened();
+            for (x, by) in rows.as_flattened_mut().iter_mut().zip(by) {
+                *x = f(*x, *by);
             }
         },
     );
@@ -335,13 +351,18 @@ impl<T: Float, const W: usize> Running<T, W> {
 
     /// One over each sum, 0 for none, and its logarithm, +∞ for none.
     pub(super) fn end(&self) -> ([T; W], [T; W]) {
-        let (mut over, mut log) = ([T::ZERO; W], [T::INFINITY; W]);
-        for l in 0..W {
-            if self.sum[l] != T::ZERO {
-                over[l] = T::ONE / self.sum[l];
-                log[l] = self.max[l] + self.sum[l].ln();
-            }
-        }
-        (over, log)
+        vectorize(
+            #[inline(always)]
+            || {
+                let (mut over, mut log) = ([T::ZERO; W], [T::INFINITY; W]);
+                for l in 0..W {
+                    let none = self.sum[l] == T::ZERO;
+                    let (share, sum) = (T::ONE / self.sum[l], self.max[l] + self.sum[l].ln());
+                    over[l] = if none { T::ZERO } else { share };
+                    log[l] = if none { T::INFINITY } else { sum };
+                }
+                (over, log)
+            },
+        )
     }
 }

@@ -105,6 +105,25 @@ impl<T> Place<T> {
     }
 }
 
+/// Asks for rows that will be needed soon. They lie far apart, each in another page perhaps, where the processor does not
+/// foresee them.
+#[inline]
+pub(super) fn fetch<T: Copy>(rows: View<T>, count: usize, width: usize) {
+    #[cfg(target_arch = "x86_64")]
+    if rows.step == 1 {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        for i in 0..count {
+            for j in (0..width).step_by(64 / size_of::<T>()) {
+                let at = rows.at.wrapping_add(i * rows.lane + j);
+                // SAFETY: a hint, which reads nothing.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) };
+            }
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (rows, count, width);
+}
+
 /// The left factor of a product, packed.
 #[derive(Clone, Copy)]
 pub(super) struct Sides<T> {
@@ -113,7 +132,7 @@ pub(super) struct Sides<T> {
     depth: usize,
 }
 
-/// Packs `rows` lanes of `depth` steps as a left factor.
+/// Packs `rows` lanes of `depth` steps as a left factor. `ahead` is called with those that are packed next but one.
 ///
 /// # Safety
 /// The processor has the kernel's instructions, and `from` reaches as far as rows and depth say.
@@ -122,10 +141,15 @@ pub(super) unsafe fn pack_sides<T: Float, K: Micro<In = T, Out = T>>(
     from: View<T>,
     rows: usize,
     depth: usize,
+    ahead: impl Fn(usize, usize),
 ) -> Sides<T> {
     let to = &mut to[..rows * depth];
     let rows = Tiles::new(rows, K::ROWS);
     for t in 0..rows.count {
+        if t + 2 < rows.count {
+            let (i, r) = rows.tile(t + 2);
+            ahead(i, r);
+        }
         let (i, r) = rows.tile(t);
         // SAFETY: each tile has its own part of `to`; the rest is this function's contract.
         unsafe { K::pack(to[i * depth..].as_mut_ptr(), r, from.from(i, 0), r, depth) };
