@@ -12,7 +12,7 @@ cd "$(dirname "$0")"
 "${PYTHON:-python3}" -m venv .venv
 pip() { .venv/bin/python -m pip --quiet --no-cache-dir "$@"; }
 
-pip install 'numpy==2.4.*' 'safetensors==0.8.*' 'optax==0.2.*' 'jax[cpu]==0.10.*' 'keras==3.15.*'
+pip install 'numpy==2.4.*' 'safetensors==0.8.*' 'optax==0.2.*' 'jax[cpu]==0.10.*' 'keras==3.15.*' 'sacrebleu==2.6.*'
 pip install --no-deps 'torch==2.15.0'
 pip install filelock typing-extensions sympy networkx jinja2 fsspec
 if [ "$(uname -sm)" = "Linux x86_64" ]; then

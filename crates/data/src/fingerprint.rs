@@ -5,8 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
 
-/// The SHA-256 in hex of parts of any length, each behind its length, so that no two lists of parts are alike.
-pub(crate) fn of<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> String {
+/// The SHA-256 in hex of parts of any length, each behind its length, so that no two lists of parts are alike: for
+/// [`Dataset::fingerprint`](crate::Dataset::fingerprint).
+#[must_use]
+pub fn of<P: AsRef<[u8]>>(parts: impl IntoIterator<Item = P>) -> String {
     let mut hasher = Sha256::new();
     for part in parts {
         let part = part.as_ref();

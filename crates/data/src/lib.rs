@@ -40,6 +40,7 @@ pub use classes::{class_counts, class_weights};
 pub use csv::{Column, Csv, Table, Target};
 pub use dataset::{Batch, Dataset};
 pub use find::{Found, Place, Search};
+pub use fingerprint::of as fingerprint;
 pub use idx::{Idx, IdxValues};
 #[cfg(feature = "image")]
 pub use image_folder::{ImageFolder, Skipped};

@@ -343,15 +343,26 @@ pub fn relu_bias_backward<T: Float>(g: &mut [T], db: &mut [T], dy: &[T], y: &[T]
         Rows::new(y, n),
         &mut sums[..],
     );
-    for_rows(parts, rows_per_task(n), |_, (g, dy, y, sums)| {
-        let rows = dy.chunks_exact(n).zip(y.chunks_exact(n));
-        for ((g, (dy, y)), sum) in g.chunks_exact_mut(n).zip(rows).zip(sums) {
-            for i in 0..n {
-                g[i] = if y[i] > T::ZERO { dy[i] } else { T::ZERO };
+    for_rows(
+        parts,
+        rows_per_task(n),
+        #[inline(always)]
+        |_, (g, dy, y, sums)| {
+            let rows = dy.chunks_exact(n).zip(y.chunks_exact(n));
+            for ((g, (dy, y)), sum) in g.chunks_exact_mut(n).zip(rows).zip(sums) {
+                for i in 0..n {
+                    let passed = dy[i]; // loaded in any case, so that no branch is needed
+                    g[i] = if y[i] > T::ZERO { passed } else { T::ZERO };
+                }
+                *sum = sum_of(
+                    g,
+                    g,
+                    #[inline(always)]
+                    |g, _| g,
+                );
             }
-            *sum = sum_of(g, g, |g, _| g);
-        }
-    });
+        },
+    );
     for (c, db) in db.iter_mut().enumerate() {
         let of_images = sums[c..].iter().step_by(lines / batch);
         *db = of_images.fold(T::ZERO, |sum, x| sum + *x);

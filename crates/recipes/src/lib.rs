@@ -35,6 +35,7 @@ pub mod first_light;
 pub mod perceptron;
 
 pub use cost::Estimate;
+pub use pictures::Answers;
 pub use promise::{Bound, Measured, Promise, Unit};
 pub use recipe::{
     Card, Draw, Era, Evaluation, Job, Outcome, Prediction, Prepared, Recipe, SampleRequest, Sampled,

@@ -220,7 +220,7 @@ impl Sets {
                 }
             }
         };
-        if let Some(answers) = Answers::read(run)?
+        if let Some(answers) = Answers::kept_by(run)?
             && answers.classes != test.images.classes()
         {
             return Err(Error::usage(format!(
@@ -269,13 +269,13 @@ pub(crate) fn skipped(folders: &[ImageFolder]) -> Vec<Skipped> {
 
 /// What a run's model sees and what it answers, kept beside its weights: `answers.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Answers {
-    /// Channels, height and width.
-    pub(crate) shape: [usize; 3],
+pub struct Answers {
+    /// Channels, height and width of a picture.
+    pub shape: [usize; 3],
     /// The names of the classes, by number.
-    pub(crate) classes: Vec<String>,
+    pub classes: Vec<String>,
     /// Whether the pictures came from a folder of the user's.
-    pub(crate) is_folder: bool,
+    pub is_folder: bool,
 }
 
 impl Answers {
@@ -290,25 +290,30 @@ impl Answers {
 
     /// Those of a run on the set called `dataset`.
     pub(crate) fn of(run: &Run, dataset: &str) -> Result<Self> {
-        let read = Self::read(run)?;
-        Ok(read.unwrap_or_else(|| Self::of_before(dataset)))
+        let kept = Self::kept_by(run)?;
+        Ok(kept.unwrap_or_else(|| Self::of_before(dataset)))
     }
 
     /// None where the run is of a build that did not write them.
-    fn read(run: &Run) -> Result<Option<Self>> {
+    fn kept_by(run: &Run) -> Result<Option<Self>> {
         let path = run.folder().join(Self::FILE);
-        if !path.exists() {
-            return Ok(None);
-        }
-        let bytes = files::read(&path)?;
+        path.exists().then(|| Self::read(&path)).transpose()
+    }
+
+    /// Reads an `answers.json`.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is damaged.
+    pub fn read(path: &Path) -> Result<Self> {
+        let bytes = files::read(path)?;
         if bytes.len() > Self::LONGEST {
             let (found, most) = (bytes.len(), Self::LONGEST);
             return Err(Error::file(
-                &path,
+                path,
                 format!("is damaged: {found} bytes, of which at most {most} are read"),
             ));
         }
-        Self::parse(&bytes).map_err(|e| e.at(&path)).map(Some)
+        Self::parse(&bytes).map_err(|e| e.at(path))
     }
 
     fn parse(bytes: &[u8]) -> Result<Self> {

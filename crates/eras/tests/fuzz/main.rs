@@ -216,3 +216,22 @@ fn configurations_of_runs() {
         drop(eras_recipes::Config::read(&path));
     });
 }
+
+#[test]
+fn answers_of_runs() {
+    let folder = seeds::Scratch::new("answers");
+    let path = folder.0.join("answers.json");
+    let seed = |shape: &str, classes: &str, is_folder| {
+        let text =
+            format!(r#"{{"shape":{shape},"classes":[{classes}],"is_folder":{is_folder}}}"#);
+        text.into_bytes()
+    };
+    let seeds = [
+        seed("[1,28,28]", r#""0","1","2""#, false),
+        seed("[3,224,224]", r#""cat","a \"dog\"","\u00e9t\u00e9""#, true),
+    ];
+    fuzz("answers", &seeds, 5_000, |file| {
+        seeds::replace(&path, file);
+        drop(eras_recipes::Answers::read(&path));
+    });
+}

@@ -151,14 +151,36 @@ impl<'a, T: Float> Source<'a, T> {
 
     /// Copies the channels from `channel` on of a box to `to`, which has room for [`BEHIND`] elements more.
     fn copy(&self, to: &mut [T], part: &Part, channel: usize, channels: usize) {
+        // Loops of their own for the steps that are common, or the compiler makes one of them, with gathers.
+        match self.axes[2].step {
+            1 => self.copy_by::<1>(to, part, channel, channels),
+            2 => self.copy_by::<2>(to, part, channel, channels),
+            _ => self.copy_by::<0>(to, part, channel, channels),
+        }
+    }
+
+    /// In steps of `STEP`, or in any others where that is 0.
+    fn copy_by<const STEP: usize>(
+        &self,
+        to: &mut [T],
+        part: &Part,
+        channel: usize,
+        channels: usize,
+    ) {
         vectorize(
             #[inline(always)]
-            || self.copy_inline(to, part, channel, channels),
+            || self.copy_inline::<STEP>(to, part, channel, channels),
         );
     }
 
     #[inline(always)]
-    fn copy_inline(&self, to: &mut [T], part: &Part, channel: usize, channels: usize) {
+    fn copy_inline<const STEP: usize>(
+        &self,
+        to: &mut [T],
+        part: &Part,
+        channel: usize,
+        channels: usize,
+    ) {
         let len = self.lengths(part);
         let lines: Vec<Line> = self.planes[2]
             .first
@@ -211,7 +233,7 @@ impl<'a, T: Float> Source<'a, T> {
                 for (line, at) in &copies {
                     let row = &mut to[next..];
                     match at {
-                        Some(at) => line.copy(row, self.data, source + at),
+                        Some(at) => line.copy::<STEP, T>(row, self.data, source + at),
                         None => zeros(row, len[2]),
                     }
                     next += len[2];
@@ -313,17 +335,17 @@ impl Line {
         }
     }
 
-    /// Copies to the beginning of `to` from the line of `data` that begins at `first`.
+    /// Copies to the beginning of `to` from the line of `data` that begins at `first`, in steps of `STEP` if that is not 0.
     #[inline(always)]
-    fn copy<T: Float>(&self, to: &mut [T], data: &[T], first: usize) {
+    fn copy<const STEP: usize, T: Float>(&self, to: &mut [T], data: &[T], first: usize) {
         let first = first + self.at;
-        if self.len <= LANES
-            && self.step <= 2
-            && let Some(first) = first.checked_sub(self.start * self.step)
-            && let Some(from) = data.get(first..first + self.step * LANES)
+        if STEP > 0
+            && self.len <= LANES
+            && let Some(first) = first.checked_sub(self.start * STEP)
+            && let Some(from) = data.get(first..first + STEP * LANES)
         {
             // A vector, of which what is outside becomes 0.
-            let mut x = every::<T>(from, self.step);
+            let mut x = every::<STEP, T>(from);
             for l in 0..LANES {
                 x[l] = if self.inside[l] { x[l] } else { T::ZERO };
             }
@@ -334,13 +356,10 @@ impl Line {
         for i in (self.start..self.end).step_by(LANES) {
             let first = first + (i - self.start) * self.step;
             let to = &mut to[i..i + LANES];
-            let from = match self.step {
-                1 | 2 => data.get(first..first + self.step * LANES),
-                _ => None,
-            };
+            let from = data.get(first..first + STEP * LANES);
             match from {
-                Some(from) => to.copy_from_slice(&every::<T>(from, self.step)),
-                None => {
+                Some(from) if STEP > 0 => to.copy_from_slice(&every::<STEP, T>(from)),
+                _ => {
                     let from = data[first..].iter().step_by(self.step).take(self.end - i);
                     to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
                 }
@@ -352,10 +371,10 @@ impl Line {
 
 /// Every element, or every second one, of as many as fill a vector.
 #[inline(always)]
-fn every<T: Float>(from: &[T], step: usize) -> [T; LANES] {
+fn every<const STEP: usize, T: Float>(from: &[T]) -> [T; LANES] {
     // By way of arrays, whose elements the compiler keeps in registers.
     let mut x = [T::ZERO; LANES];
-    if step == 1 {
+    if STEP == 1 {
         x.copy_from_slice(from);
     } else {
         let mut all = [T::ZERO; 2 * LANES];

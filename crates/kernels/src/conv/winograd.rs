@@ -476,39 +476,38 @@ impl Region {
         self.lines.len() * self.columns.len()
     }
 
-    /// The place of an element of an image; behind all of them where it is not there, and zeros are.
-    fn at(&self, image: usize, images: usize, line: isize, column: isize) -> usize {
-        let inside = |range: &Range<usize>, at: isize| {
-            let at = usize::try_from(at).ok().filter(|at| range.contains(at));
-            at.map(|at| at - range.start)
-        };
-        match inside(&self.lines, line).zip(inside(&self.columns, column)) {
-            Some((line, column)) => (image * self.lines.len() + line) * self.columns.len() + column,
-            None => images * self.len(),
-        }
+    /// For each of `count` lines or columns from `first` on, where it is in its range, if it is.
+    fn inside(range: &Range<usize>, first: isize, count: usize) -> Vec<Option<usize>> {
+        let place = |at: isize| usize::try_from(at).ok().filter(|at| range.contains(at));
+        (0..count)
+            .map(|i| place(first + i as isize).map(|at| at - range.start))
+            .collect()
     }
 }
 
 /// For each tile of a box the places in `region` of its `E` elements, 2 by 2 or 4 by 4, of which the first tile's first
-/// one is at `low`.
+/// one is at `low`. Those that are not there, and are zeros, have the place behind all others.
 pub(super) fn patches<const E: usize>(
     part: &Part,
     region: &Region,
     low: [isize; 2],
 ) -> Vec<[usize; E]> {
     let side = E.isqrt();
+    let nowhere = part.images * region.len();
+    let reach = |tiles: usize| 2 * tiles + side - 2;
+    let lines = Region::inside(&region.lines, low[0], reach(part.len[1]));
+    let columns = Region::inside(&region.columns, low[1], reach(part.len[2]));
     let mut patches = Vec::with_capacity(part.images * part.places());
     for image in 0..part.images {
-        for i in 0..part.len[1] {
-            for j in 0..part.len[2] {
+        for lines in lines.windows(side).step_by(2) {
+            for columns in columns.windows(side).step_by(2) {
                 patches.push(std::array::from_fn(|e| {
-                    let (line, column) = (2 * i + e / side, 2 * j + e % side);
-                    region.at(
-                        image,
-                        part.images,
-                        low[0] + line as isize,
-                        low[1] + column as isize,
-                    )
+                    match (lines[e / side], columns[e % side]) {
+                        (Some(line), Some(column)) => {
+                            (image * region.lines.len() + line) * region.columns.len() + column
+                        }
+                        _ => nowhere,
+                    }
                 }));
             }
         }

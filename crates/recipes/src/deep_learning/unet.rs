@@ -45,11 +45,11 @@ struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            epochs: 6,
+            epochs: 8,
             batch_size: 16,
             seed: 0,
-            samples: 2000,
-            size: 64,
+            samples: 8000,
+            size: 48,
             noise: 0.1,
             channels: 16,
             levels: 3,
