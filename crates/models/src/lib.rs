@@ -12,6 +12,8 @@ pub mod connectionism;
 
 pub mod deep_learning;
 
+pub mod large_models;
+
 mod grad_cam;
 
 pub use grad_cam::{FeatureMaps, grad_cam};
