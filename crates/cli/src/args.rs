@@ -28,6 +28,13 @@ pub(crate) enum Command {
     Predict(PredictArgs),
     /// Draw samples from a run's model, as a grid of pictures or an animation
     Sample(SampleArgs),
+    /// Let a model go on with a text: that of a run, or one as Hugging Face's transformers writes it
+    Generate(GenerateArgs),
+    /// Learn a tokenizer, and turn texts into tokens and back
+    Tokenizer {
+        #[command(subcommand)]
+        command: TokenizerCommand,
+    },
     /// The data sets that Eras knows
     Data {
         #[command(subcommand)]
@@ -243,6 +250,125 @@ pub(crate) struct SampleArgs {
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct GenerateArgs {
+    /// The run folder, or one with config.json, model.safetensors and tokenizer.json
+    pub(crate) model: PathBuf,
+    /// The text to go on with
+    #[arg(
+        short = 'p',
+        long,
+        conflicts_with = "prompt_file",
+        required_unless_present = "prompt_file"
+    )]
+    pub(crate) prompt: Option<String>,
+    /// The file with the text to go on with
+    #[arg(long, value_name = "FILE")]
+    pub(crate) prompt_file: Option<PathBuf>,
+    /// At most so many tokens
+    #[arg(short = 'n', long, default_value_t = 200)]
+    pub(crate) max_tokens: usize,
+    /// Draw by the probabilities of logits over this; 0 takes the likeliest token each time
+    #[arg(long, default_value_t = 0.8)]
+    pub(crate) temperature: f64,
+    /// Only of so many of the likeliest tokens; 0 for all
+    #[arg(long, default_value_t = 0)]
+    pub(crate) top_k: usize,
+    /// Only of the likeliest tokens that have this share of the probability together
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) top_p: f64,
+    /// Only of tokens at least so many times as likely as the likeliest
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) min_p: f64,
+    /// Divide the logits of tokens that were there already by this
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) repetition_penalty: f64,
+    /// Take this off the logits of tokens that were there already
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
+    pub(crate) presence_penalty: f64,
+    /// Stop where this comes, which is not told (may be given more than once)
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) stop: Vec<String>,
+    /// What tokens are drawn by
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Threads to compute with [default: all processors]; results do not depend on it
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+    /// How to print
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenizerCommand {
+    /// Learn one from files, and write it as a tokenizer.json
+    Train(TokenizerTrainArgs),
+    /// The tokens of a text, by number
+    Encode(EncodeArgs),
+    /// The text of tokens
+    Decode(DecodeArgs),
+}
+
+/// How a text is cut to pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TokenizerKind {
+    /// Pairs of bytes that are often neighbours, as in GPT-2
+    Bpe,
+    /// Words and their ends, as in BERT
+    Wordpiece,
+    /// The likeliest pieces, as in T5
+    Unigram,
+    /// Its characters
+    Characters,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct TokenizerTrainArgs {
+    /// Texts in UTF-8
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// How texts are cut to pieces
+    #[arg(long, value_enum, default_value = "bpe")]
+    pub(crate) kind: TokenizerKind,
+    /// At most so many tokens (of characters: as many as there are)
+    #[arg(long, default_value_t = 8000)]
+    pub(crate) vocab: usize,
+    /// Pieces that come less often are not made
+    #[arg(long, default_value_t = 2)]
+    pub(crate) min_frequency: u64,
+    /// A token that stands for itself, as <end> (may be given more than once)
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) special: Vec<String>,
+    /// The file to write
+    #[arg(
+        short = 'o',
+        long,
+        value_name = "FILE",
+        default_value = "tokenizer.json"
+    )]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct EncodeArgs {
+    /// A tokenizer.json, or a folder with one
+    pub(crate) tokenizer: PathBuf,
+    /// The text [default: what comes on stdin]
+    pub(crate) text: Option<String>,
+    /// Show each token with its text, a line each
+    #[arg(long)]
+    pub(crate) show: bool,
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct DecodeArgs {
+    /// A tokenizer.json, or a folder with one
+    pub(crate) tokenizer: PathBuf,
+    /// Numbers of tokens [default: what comes on stdin]
+    pub(crate) tokens: Vec<u32>,
 }
 
 /// Two seeds, as in 3..8.

@@ -4,16 +4,18 @@ mod args;
 mod bench;
 mod catalog;
 mod check;
+mod generate;
 mod output;
 mod progress;
 mod reproduce;
 mod run;
 mod sample;
+mod tokenizer;
 mod tour;
 mod train;
 mod weights;
 
-use args::{Args, Command, DataCommand};
+use args::{Args, Command, DataCommand, TokenizerCommand};
 use clap::Parser;
 use eras_tensor::Result;
 use std::process::ExitCode;
@@ -35,6 +37,12 @@ fn execute(command: Command) -> Result<()> {
         Command::Eval(args) => run::eval(&args),
         Command::Predict(args) => run::predict(&args),
         Command::Sample(args) => sample::sample(&args),
+        Command::Generate(args) => generate::generate(&args),
+        Command::Tokenizer { command } => match command {
+            TokenizerCommand::Train(args) => tokenizer::train(&args),
+            TokenizerCommand::Encode(args) => tokenizer::encode(&args),
+            TokenizerCommand::Decode(args) => tokenizer::decode(&args),
+        },
         Command::Data {
             command: DataCommand::List(args),
         } => catalog::data(args.format),

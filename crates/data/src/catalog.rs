@@ -58,8 +58,8 @@ impl Known {
 }
 
 /// Every known data set, by name.
-pub fn all() -> [&'static Known; 3] {
-    [&CIFAR10, &FASHION_MNIST, &MNIST]
+pub fn all() -> [&'static Known; 4] {
+    [&CIFAR10, &FASHION_MNIST, &MNIST, &TINY_SHAKESPEARE]
 }
 
 /// Small photographs in colour.
@@ -213,5 +213,25 @@ pub static FASHION_MNIST: Known = Known {
             embedded: None,
         },
     ],
+    forms: &[],
+};
+
+/// Parts of Shakespeare's plays, one after the other.
+pub static TINY_SHAKESPEARE: Known = Known {
+    name: "tiny-shakespeare",
+    what: "plays: 1.1 million characters, of 65 kinds, of Shakespeare",
+    paper: "Karpathy 2015, The unreasonable effectiveness of recurrent neural networks",
+    licence: "the text is in the public domain",
+    home: "https://github.com/karpathy/char-rnn",
+    files: &[KnownFile {
+        name: "input.txt",
+        bytes: 1_115_394,
+        sha256: "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+        is_archive: false,
+        addresses: &[
+            "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
+        ],
+        embedded: None,
+    }],
     forms: &[],
 };

@@ -264,6 +264,28 @@ impl Found {
         ))
     }
 
+    /// Reads the text that is number `index` of [`Known::files`], and checks its contents.
+    ///
+    /// # Errors
+    /// If it cannot be read, or has other contents than it should.
+    ///
+    /// # Panics
+    /// If there is no such file.
+    pub fn text(&self, index: usize) -> Result<String> {
+        let file = &self.known.files[index];
+        let mut contents = match (&self.place, file.embedded) {
+            (Place::Embedded, Some(bytes)) => Contents::of_bytes(file.name, bytes)?,
+            _ => Contents::open(&self.paths[index])?,
+        }
+        .known(file.bytes)
+        .hashed();
+        let path = contents.path().to_path_buf();
+        let mut bytes = vec![0; file.bytes as usize];
+        contents.fill(&mut bytes)?;
+        self.check(file, &path, &contents.end()?.unwrap_or_default())?;
+        String::from_utf8(bytes).map_err(|_| Error::file(&path, "is not UTF-8"))
+    }
+
     /// Reads the IDX file that is number `index` of [`Known::files`], and checks its contents.
     ///
     /// # Errors

@@ -41,6 +41,7 @@ pub struct Loader<'a> {
     batch_size: usize,
     seed: Option<u64>,
     drop_last: bool,
+    most: usize,
     workers: Option<usize>,
     at: Position,
     /// The order of an epoch.
@@ -74,6 +75,7 @@ impl<'a> Loader<'a> {
             batch_size,
             seed: None,
             drop_last: false,
+            most: usize::MAX,
             workers: None,
             at: Position::default(),
             order: None,
@@ -105,6 +107,32 @@ impl<'a> Loader<'a> {
         self
     }
 
+    /// Ends an epoch after `most` batches: of a set too large to be gone through, each epoch sees another part, where it is
+    /// [shuffled](Self::shuffle).
+    ///
+    /// ```
+    /// use eras_data::{Loader, TensorDataset};
+    /// use eras_tensor::Tensor;
+    ///
+    /// let data = TensorDataset::new(Tensor::zeros([1000, 3]), Tensor::zeros([1000, 1]))?;
+    /// assert_eq!(Loader::new(&data, 10).shuffle(0).at_most(7).count(), 7);
+    /// # Ok::<(), eras_tensor::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If it is 0.
+    #[must_use]
+    #[track_caller]
+    pub fn at_most(mut self, most: usize) -> Self {
+        assert!(
+            most > 0,
+            "Loader: found 0 batches in an epoch, wanted at least 1"
+        );
+        self.most = most;
+        self.pool = None;
+        self
+    }
+
     /// Prepares batches by `count` threads where the data set allows it; 0 means none. The default is one a
     /// processor, up to eight.
     #[must_use]
@@ -118,11 +146,12 @@ impl<'a> Loader<'a> {
     #[must_use]
     pub fn batches(&self) -> usize {
         let (len, size) = (self.data.len(), self.batch_size);
-        if self.drop_last {
+        let all = if self.drop_last {
             len / size
         } else {
             len.div_ceil(size)
-        }
+        };
+        all.min(self.most)
     }
 
     /// The data set.

@@ -22,6 +22,11 @@ pub mod nn {
     pub use eras_nn::*;
 }
 
+/// Tokenizers, texts as data sets, and BLEU.
+pub mod text {
+    pub use eras_text::*;
+}
+
 /// The trainer, metrics, callbacks and checkpoints.
 pub mod train {
     pub use eras_train::*;
@@ -47,9 +52,10 @@ pub mod prelude {
     pub use crate::nn::{Identity, Init, LayerNorm, Linear, RmsNorm, mae, mse, nll, smooth_l1};
     pub use crate::nn::{Layer, Mode, Module, Param, Sequential, summary};
     pub use crate::nn::{Lion, Muon, Nadam, Optimizer, Radam, RmsProp, Rprop, Schedule, Sgd};
+    pub use crate::nn::{MultiHeadAttention, Rotary};
     pub use crate::nn::{PixelShuffle, PixelUnshuffle, Reshape, SpectralNorm, Unfold, Upsample};
     pub use crate::train::{Accuracy, EarlyStopping, Goal, Trainer};
-    pub use crate::{ConvOptions, Padding, PerAxis};
+    pub use crate::{AttentionOptions, ConvOptions, Padding, Pairing, PerAxis};
     pub use crate::{CustomOp, checkpoint, custom};
     pub use crate::{
         Dtype, Gradients, INFER, Interpolation, PadMode, Reduction, Resize, Rng, Tensor, Window,

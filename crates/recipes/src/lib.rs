@@ -32,9 +32,11 @@ mod training;
 pub mod connectionism;
 pub mod deep_learning;
 pub mod first_light;
+pub mod large_models;
 pub mod perceptron;
 
 pub use cost::Estimate;
+pub use large_models::{TextModel, Written};
 pub use pictures::Answers;
 pub use promise::{Bound, Measured, Promise, Unit};
 pub use recipe::{
@@ -68,6 +70,7 @@ pub static ALL: &[&dyn Recipe] = &[
     &deep_learning::DcganRecipe,
     &deep_learning::WganGpRecipe,
     &deep_learning::UNetRecipe,
+    &large_models::GptCharRecipe,
 ];
 
 /// The recipe called `name`.

@@ -1,6 +1,7 @@
 //! What a recipe is: a model, its data and its training, with the result that is promised.
 
 use crate::cost::Estimate;
+use crate::large_models::TextModel;
 use crate::promise::{Measured, Promise, Unit};
 use crate::run::{Config, Fingerprints, Run};
 use eras_nn::Fitted;
@@ -196,6 +197,18 @@ pub trait Recipe: Sync {
         let name = self.card().name;
         Err(Error::usage(format!(
             "`{name}` has nothing to sample: its model makes no pictures"
+        )))
+    }
+
+    /// The run's model of texts, with its tokenizer.
+    ///
+    /// # Errors
+    /// If the model writes no texts (the default), or the run has no checkpoint of it.
+    fn text_model(&self, run: &Run) -> Result<TextModel> {
+        let _ = run;
+        let name = self.card().name;
+        Err(Error::usage(format!(
+            "`{name}` has nothing to generate: its model writes no texts"
         )))
     }
 

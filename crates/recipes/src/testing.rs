@@ -29,11 +29,24 @@ pub(crate) fn train(
     stop: Option<u64>,
     resume: bool,
 ) -> Result<Outcome> {
+    train_on(recipe, assignments, None, folder, stop, resume)
+}
+
+/// As [`train`], on the data at `data`.
+pub(crate) fn train_on(
+    recipe: &dyn Recipe,
+    assignments: &[&str],
+    data: Option<&Path>,
+    folder: &Path,
+    stop: Option<u64>,
+    resume: bool,
+) -> Result<Outcome> {
     let mut settings = recipe.defaults();
     for assignment in assignments {
         settings::assign(&mut settings, assignment)?;
     }
-    let config = Config::new(recipe.card().name, settings, eras_tensor::threads());
+    let mut config = Config::new(recipe.card().name, settings, eras_tensor::threads());
+    config.data = data.map(Path::to_owned);
     let prepared = recipe.prepare(&config)?;
     let run = if resume {
         Run::open_to_write(folder)?

@@ -26,6 +26,7 @@ pub struct Section {
 #[derive(Clone, Debug, PartialEq)]
 enum Block {
     Text(String),
+    Written(String),
     Table(Table),
     Chart(Chart),
     Scatters(Vec<Scatter>),
@@ -55,6 +56,12 @@ impl Section {
     #[must_use]
     pub fn text(self, text: impl Into<String>) -> Self {
         self.block(Block::Text(text.into()))
+    }
+
+    /// Adds a text whose lines stay as they are.
+    #[must_use]
+    pub fn written(self, text: impl Into<String>) -> Self {
+        self.block(Block::Written(text.into()))
     }
 
     /// Adds a table.
@@ -112,6 +119,7 @@ impl Section {
     pub(crate) fn html(&self) -> [String; 3] {
         let body = self.blocks.iter().map(|block| match block {
             Block::Text(text) => format!("<p>{}</p>\n", escape(text)),
+            Block::Written(text) => format!("<pre>{}</pre>\n", escape(text)),
             Block::Table(table) => table.html(),
             Block::Chart(chart) => figures([chart.svg()]),
             Block::Scatters(scatters) => figures(scatters.iter().map(Scatter::svg)),

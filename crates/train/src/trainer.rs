@@ -55,6 +55,7 @@ pub struct Trainer {
     epochs: usize,
     seed: u64,
     accumulate: usize,
+    steps_per_epoch: Option<usize>,
     augment: Option<Augment>,
     schedule: Option<Schedule>,
     plateau: Option<Plateau>,
@@ -132,6 +133,7 @@ impl Trainer {
             epochs: 1,
             seed: 0,
             accumulate: 1,
+            steps_per_epoch: None,
             augment: None,
             schedule: None,
             plateau: None,
@@ -221,6 +223,19 @@ impl Trainer {
             "accumulate: a step is made from at least one batch"
         );
         self.accumulate = batches;
+        self
+    }
+
+    /// Ends an epoch after so many steps, whatever is left of the set: each epoch sees another part of it. For texts and other
+    /// sets too large to be gone through between two looks at the validation set.
+    ///
+    /// # Panics
+    /// If it is 0.
+    #[must_use]
+    #[track_caller]
+    pub fn steps_per_epoch(mut self, steps: usize) -> Self {
+        assert!(steps > 0, "steps_per_epoch: an epoch has at least one step");
+        self.steps_per_epoch = Some(steps);
         self
     }
 
@@ -521,6 +536,7 @@ impl fmt::Debug for Trainer {
             .field("clip", &self.clip)
             .field("precision", &self.precision)
             .field("accumulate", &self.accumulate)
+            .field("steps_per_epoch", &self.steps_per_epoch)
             .field("averaging", &self.averaging)
             .field("non_finite", &self.non_finite)
             .finish_non_exhaustive()

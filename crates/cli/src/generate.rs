@@ -1,0 +1,193 @@
+//! `eras generate`.
+
+use crate::args::{Format, GenerateArgs};
+use crate::output;
+use eras_models::large_models::{End, Generation, Sampler};
+use eras_recipes::{TextModel, Written};
+use eras_tensor::{Error, Result};
+use serde_json::json;
+use std::io::Write;
+use std::time::Instant;
+
+/// Lets a model go on with a text, and prints it as it comes.
+pub(crate) fn generate(args: &GenerateArgs) -> Result<()> {
+    let sampler = sampler(args)?;
+    if let Some(threads) = args.threads {
+        eras_tensor::set_threads(usize::from(threads));
+    }
+    let prompt = match (&args.prompt, &args.prompt_file) {
+        (Some(text), _) => text.clone(),
+        (None, Some(path)) => eras_text::read_text(path)?,
+        (None, None) => unreachable!("one of the two is required"),
+    };
+    let model = TextModel::read(&args.model)?;
+    let tokens = model.prompt(&prompt)?;
+    let how = Generation {
+        sampler,
+        max_tokens: args.max_tokens,
+        stop: Vec::new(),
+    };
+    let is_text = args.format == Format::Text;
+    let mut told = String::new();
+    let mut out = std::io::stdout().lock();
+    // A reader that went away is no reason to complain, but one to stop.
+    let mut tell = |text: &str| {
+        !is_text
+            || out
+                .write_all(text.as_bytes())
+                .and_then(|()| out.flush())
+                .is_ok()
+    };
+    tell(&prompt);
+    let start = Instant::now();
+    let mut held = Held::new(&args.stop);
+    let written = model.write(&tokens, &how, |text| {
+        let (text, goes_on) = held.push(text);
+        told += &text;
+        tell(&text) && goes_on
+    })?;
+    let rest = held.end();
+    told += &rest;
+    tell(&rest);
+    tell("\n");
+    drop(out);
+    let seconds = start.elapsed().as_secs_f64();
+    let Written { tokens: new, end } = written;
+    let speed = new as f64 / seconds;
+    let end = match end {
+        End::Enough => "max_tokens",
+        End::Full => "context",
+        End::Stop(_) | End::Told => "stop",
+    };
+    if !is_text {
+        output::json(&json!({
+            "event": "generated", "model": args.model.display().to_string(), "prompt": prompt, "text": told,
+            "prompt_tokens": tokens.len(), "tokens": new, "end": end, "seconds": seconds,
+        }));
+    }
+    if end == "context" {
+        eprintln!(
+            "the text ends here: the model sees {} tokens at once, and they are full",
+            model.gpt.config().context
+        );
+    }
+    eprintln!("{new} tokens in {seconds:.1} s, {speed:.0} a second");
+    Ok(())
+}
+
+fn sampler(args: &GenerateArgs) -> Result<Sampler> {
+    let rules = [
+        (
+            args.temperature.is_finite() && args.temperature >= 0.0,
+            "temperature",
+            "0 or more",
+        ),
+        (
+            args.top_p > 0.0 && args.top_p <= 1.0,
+            "top-p",
+            "above 0 and at most 1",
+        ),
+        ((0.0..=1.0).contains(&args.min_p), "min-p", "from 0 to 1"),
+        (
+            args.repetition_penalty.is_finite() && args.repetition_penalty > 0.0,
+            "repetition-penalty",
+            "above 0",
+        ),
+        (
+            args.presence_penalty.is_finite(),
+            "presence-penalty",
+            "a finite number",
+        ),
+        (
+            !args.stop.iter().any(String::is_empty),
+            "stop",
+            "a text that is not empty",
+        ),
+    ];
+    if let Some((_, name, wanted)) = rules.iter().find(|(fits, ..)| !fits) {
+        return Err(Error::usage(format!("--{name} wants {wanted}")));
+    }
+    Ok(Sampler::new(args.temperature)
+        .top_k(args.top_k)
+        .top_p(args.top_p)
+        .min_p(args.min_p)
+        .repetition_penalty(args.repetition_penalty)
+        .presence_penalty(args.presence_penalty)
+        .seed(args.seed))
+}
+
+/// Text that is held back while it may be the beginning of one that stops.
+struct Held<'a> {
+    stops: &'a [String],
+    text: String,
+}
+
+impl<'a> Held<'a> {
+    fn new(stops: &'a [String]) -> Self {
+        Self {
+            stops,
+            text: String::new(),
+        }
+    }
+
+    /// What may be told with one more piece, and whether to go on.
+    fn push(&mut self, text: &str) -> (String, bool) {
+        self.text += text;
+        let first = self.stops.iter().filter_map(|stop| self.text.find(stop));
+        if let Some(at) = first.min() {
+            self.text.truncate(at);
+            return (std::mem::take(&mut self.text), false);
+        }
+        // The longest end that is the beginning of one that stops.
+        let may_stop = |end: &str| self.stops.iter().any(|stop| stop.starts_with(end));
+        let starts = self.text.char_indices().map(|(at, _)| at);
+        let held = starts.into_iter().find(|at| may_stop(&self.text[*at..]));
+        let rest = self.text.split_off(held.unwrap_or(self.text.len()));
+        (std::mem::replace(&mut self.text, rest), true)
+    }
+
+    /// What was held back in vain.
+    fn end(self) -> String {
+        self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(stops: &[&str], parts: &[&str]) -> (Vec<String>, bool, String) {
+        let stops: Vec<String> = stops.iter().map(ToString::to_string).collect();
+        let mut held = Held::new(&stops);
+        let (mut all, mut goes_on) = (Vec::new(), true);
+        for part in parts {
+            let (text, on) = held.push(part);
+            all.push(text);
+            goes_on &= on;
+            if !on {
+                break;
+            }
+        }
+        (all, goes_on, held.end())
+    }
+
+    #[test]
+    fn a_text_stops_before_what_stops_it_even_in_parts() {
+        let (all, goes_on, rest) = told(&["END", "\n\n"], &["one E", "x", " E", "N", "D two"]);
+        assert_eq!(all, ["one ", "Ex", " ", "", ""]);
+        assert!(!goes_on && rest.is_empty());
+        let (all, goes_on, _) = told(&["END", "\n\n"], &["a\n\nEND"]);
+        assert_eq!((all, goes_on), (vec!["a".to_owned()], false));
+    }
+
+    #[test]
+    fn what_was_held_back_in_vain_is_told_at_the_end() {
+        let (all, goes_on, rest) = told(&["stop"], &["go st", "o"]);
+        assert_eq!(
+            (all.concat(), goes_on, rest),
+            ("go ".into(), true, "sto".into())
+        );
+        let (all, ..) = told(&[], &["a", "b"]);
+        assert_eq!(all, ["a", "b"]);
+    }
+}

@@ -1,0 +1,184 @@
+//! `eras tokenizer` and `eras generate`, as a user takes them.
+
+#[expect(dead_code, reason = "weights are compared elsewhere")]
+mod scratch;
+
+use scratch::{Scratch, lines};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+const TEXT: &str = "the cat sat on the mat. the dog sat on the log. ";
+
+#[test]
+fn a_tokenizer_is_learned_and_tells_texts_back() {
+    let at = Scratch::new("tokenizer");
+    fs::write(at.path("text.txt"), TEXT.repeat(20)).unwrap();
+    for (kind, vocab) in [("bpe", "280"), ("unigram", "40"), ("characters", "8000")] {
+        let out = format!("{kind}.json");
+        let train = [
+            "tokenizer",
+            "train",
+            "text.txt",
+            "--kind",
+            kind,
+            "--vocab",
+            vocab,
+            "-o",
+            &out,
+        ];
+        let said = at.good(&train);
+        assert!(
+            said.contains(" tokens in ") && said.contains(" characters a token"),
+            "{said}"
+        );
+        let numbers = at.good(&["tokenizer", "encode", &out, "the dog sat."]);
+        let tokens: Vec<&str> = numbers.split_whitespace().collect();
+        assert!(tokens.len() <= 12, "{numbers}");
+        let text = at.good(&[&["tokenizer", "decode", &out][..], &tokens].concat());
+        assert_eq!(text, "the dog sat.\n", "{kind}");
+    }
+    let shown = at.good(&["tokenizer", "encode", "characters.json", "cat", "--show"]);
+    assert_eq!(shown, "      4  \"c\"\n      2  \"a\"\n     13  \"t\"\n");
+}
+
+#[test]
+fn texts_and_tokens_that_cannot_be_read_are_named() {
+    let at = Scratch::new("tokenizer-bad");
+    fs::write(at.path("bytes.txt"), b"ab\xffcd").unwrap();
+    fs::write(at.path("empty.txt"), "").unwrap();
+    fs::write(at.path("text.txt"), TEXT).unwrap();
+    let bad = |args: &[&str], wanted: &str| {
+        let (_, text) = at.bad(args);
+        assert!(text.contains(wanted), "{args:?}: {text}");
+    };
+    bad(
+        &["tokenizer", "train", "bytes.txt"],
+        "found the byte 0xff at 2 (line 1), wanted text in UTF-8",
+    );
+    bad(
+        &["tokenizer", "train", "empty.txt"],
+        "is empty, wanted a text",
+    );
+    bad(&["tokenizer", "train", "nowhere.txt"], "nowhere.txt");
+    bad(
+        &["tokenizer", "train", "text.txt", "--vocab", "100"],
+        "wanted at least 256",
+    );
+    bad(
+        &["tokenizer", "train", "text.txt", "-o", "no/where.json"],
+        "no/where.json",
+    );
+    bad(&["tokenizer", "encode", "text.txt", "x"], "is no tokenizer");
+    at.good(&["tokenizer", "train", "text.txt", "--kind", "characters"]);
+    bad(
+        &["tokenizer", "encode", "tokenizer.json", "cat?"],
+        "found the character '?' at byte 3",
+    );
+    bad(
+        &["tokenizer", "decode", "tokenizer.json", "99"],
+        "found the token 99, but the tokenizer has 14",
+    );
+}
+
+#[test]
+fn a_run_goes_on_with_a_text_the_same_at_any_number_of_threads() {
+    let at = Scratch::new("generate");
+    fs::write(at.path("text.txt"), TEXT.repeat(40)).unwrap();
+    let small = [
+        "steps=40",
+        "layers=1",
+        "width=16",
+        "context=24",
+        "warm_up=5",
+        "lr=0.02",
+    ];
+    let sets = small.iter().flat_map(|set| ["--set", set]);
+    let mut train = vec![
+        "train", "gpt-char", "--data", "text.txt", "--epochs", "1", "--out", "run",
+    ];
+    train.extend(sets);
+    at.good(&train);
+    let generate = |more: &[&str]| {
+        let args = [
+            "generate", "run", "-p", "the cat", "-n", "12", "--format", "json",
+        ];
+        let said = at.good(&[&args[..], more].concat());
+        lines(&said).remove(0)
+    };
+    let one = generate(&["--threads", "1", "--seed", "4"]);
+    let three = generate(&["--threads", "3", "--seed", "4"]);
+    assert_eq!(one["text"], three["text"]);
+    assert_eq!(
+        (&one["tokens"], &one["end"]),
+        (&Value::from(12), &Value::from("max_tokens"))
+    );
+    assert_ne!(
+        one["text"],
+        generate(&["--seed", "5", "--temperature", "3"])["text"]
+    );
+    // The likeliest text has a space; it stops there, and does not tell it.
+    let greedy = generate(&["--temperature", "0"])["text"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let stopped = generate(&["--temperature", "0", "--stop", " "]);
+    assert_eq!(stopped["text"].as_str(), greedy.split(' ').next());
+    assert_eq!(stopped["end"], "stop");
+    let full = at.run(&["generate", "run", "-p", "the cat", "-n", "500"]);
+    let (text, said) = (
+        String::from_utf8_lossy(&full.stdout),
+        String::from_utf8_lossy(&full.stderr),
+    );
+    assert!(
+        text.starts_with("the cat") && text.trim_end_matches('\n').len() == 25,
+        "{text:?}"
+    );
+    assert!(
+        said.contains("the model sees 24 tokens at once, and they are full"),
+        "{said}"
+    );
+    assert!(said.contains(" a second"), "{said}");
+
+    let bad = |args: &[&str], wanted: &str| {
+        let (_, text) = at.bad(&[&["generate"], args].concat());
+        assert!(text.contains(wanted), "{args:?}: {text}");
+    };
+    bad(&["run", "-p", ""], "the prompt is empty");
+    bad(&["run", "-p", "CAT"], "found the character 'C' at byte 0");
+    bad(
+        &["run", "-p", &TEXT.repeat(2)],
+        "the prompt has 96 tokens, wanted at most 24",
+    );
+    bad(
+        &["run", "-p", "cat", "--top-p", "0"],
+        "--top-p wants above 0 and at most 1",
+    );
+    bad(&["nowhere", "-p", "cat"], "nowhere");
+}
+
+#[test]
+fn a_model_of_others_goes_on_as_it_does_elsewhere() {
+    let at = Scratch::new("generate-stories");
+    let Some(data) = std::env::var_os("ERAS_DATA") else {
+        return eprintln!("skipped: ERAS_DATA names no folder with stories260k-hf");
+    };
+    let model = Path::new(&data).join("stories260k-hf");
+    let known =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/hugging_face/stories260k.json");
+    let known: Value = serde_json::from_slice(&fs::read(known).unwrap()).unwrap();
+    let prompt = known["prompt"].as_str().unwrap();
+    let args = [
+        "generate",
+        model.to_str().unwrap(),
+        "-p",
+        prompt,
+        "-n",
+        "60",
+        "--temperature",
+        "0",
+    ];
+    let text = at.good(&args);
+    let wanted = format!("{prompt} {}\n", known["text"].as_str().unwrap());
+    assert_eq!(text, wanted);
+}

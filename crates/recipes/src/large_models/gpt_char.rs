@@ -1,0 +1,492 @@
+//! A small GPT that writes letter by letter (Radford et al. 2018), in the size that nanoGPT has for machines without a GPU.
+
+use super::TextModel;
+use crate::classification::check_loop;
+use crate::cost::{self, Estimate};
+use crate::experiment::{self, Findings};
+use crate::machine;
+use crate::promise::{Bound, Measured, Promise, Unit};
+use crate::recipe::{Card, Era, Evaluation, Job, Outcome, Prediction, Prepared, Recipe};
+use crate::run::{Config, Fingerprints, Run};
+use crate::settings::{self, to_table};
+use crate::training::{self, Trained};
+use eras_data::catalog::TINY_SHAKESPEARE;
+use eras_data::{Batch, Dataset, Search};
+use eras_models::large_models::{Generation, Gpt, GptConfig, NormKind, Sampler, Units, generate};
+use eras_nn::{AdamW, Mode, Module, Schedule, Summary};
+use eras_report::{Section, Table, format};
+use eras_tensor::{Error, Result, Rng, Tensor};
+use eras_text::{Tokenizer, Windows, read_text};
+use eras_train::{Forward, Goal, LrSearch, Objective, Trainer};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::time::Instant;
+
+/// `eras train gpt-char`.
+#[derive(Debug)]
+pub struct GptCharRecipe;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+struct Settings {
+    epochs: usize,
+    /// Steps of an epoch: after each the model is measured and saved.
+    steps: usize,
+    batch_size: usize,
+    /// Of the weights and the places that are read.
+    seed: u64,
+    /// Characters that are seen at once.
+    context: usize,
+    layers: usize,
+    heads: usize,
+    width: usize,
+    dropout: f64,
+    /// After warming up; it falls to a tenth along a half cosine.
+    lr: f64,
+    warm_up: usize,
+    weight_decay: f64,
+    /// A checkpoint is saved after so many steps, beside the one after each epoch; 0 for none.
+    checkpoint_steps: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            epochs: 4,
+            steps: 500,
+            batch_size: 12,
+            seed: 0,
+            context: 64,
+            layers: 4,
+            heads: 4,
+            width: 128,
+            dropout: 0.0,
+            lr: 1e-3,
+            warm_up: 100,
+            weight_decay: 0.1,
+            checkpoint_steps: 0,
+        }
+    }
+}
+
+/// The share of the text that the model never learns from: its end.
+const HELD_OUT: f64 = 0.1;
+
+impl Settings {
+    fn of(config: &Config) -> Result<Self> {
+        let settings: Self = settings::read(&config.settings)?;
+        check_loop(settings.epochs, settings.batch_size)?;
+        let heads = settings.heads > 0 && settings.width.is_multiple_of(settings.heads);
+        let rules = [
+            (settings.steps > 0, "steps", "at least 1"),
+            (settings.context > 0, "context", "at least 1"),
+            (settings.layers > 0, "layers", "at least 1"),
+            (settings.width > 0, "width", "at least 1"),
+            (heads, "heads", "a number that divides `width`"),
+            (
+                (0.0..1.0).contains(&settings.dropout),
+                "dropout",
+                "a share from 0 to below 1",
+            ),
+            (
+                settings.lr.is_finite() && settings.lr > 0.0,
+                "lr",
+                "a number above 0",
+            ),
+            (
+                settings.weight_decay.is_finite() && settings.weight_decay >= 0.0,
+                "weight_decay",
+                "a number from 0",
+            ),
+        ];
+        settings::want(&rules)?;
+        Ok(settings)
+    }
+
+    fn model(&self, vocab_size: usize) -> Gpt {
+        let config = GptConfig {
+            norm: NormKind::Layer(false),
+            units: Units::Gelu,
+            bias_qkv: false,
+            bias_out: false,
+            bias_units: false,
+            dropout: self.dropout,
+            ..GptConfig::gpt2(
+                vocab_size,
+                self.context,
+                self.width,
+                self.layers,
+                self.heads,
+            )
+        };
+        Gpt::new(config, &mut Rng::new(self.seed))
+    }
+
+    fn trainer(&self) -> Trainer {
+        let all = (self.epochs * self.steps) as u64;
+        let warm_up = self.warm_up as u64;
+        // Norms are not drawn to zero.
+        let adam = AdamW::new(self.lr)
+            .betas(0.9, 0.99)
+            .weight_decay(self.weight_decay)
+            .clip_norm(1.0)
+            .group("*norm*", |group| group.weight_decay(0.0));
+        Trainer::for_objective(adam)
+            .batch_size(self.batch_size)
+            .epochs(self.epochs)
+            .steps_per_epoch(self.steps)
+            .seed(self.seed)
+            .schedule(Schedule::cosine(all.saturating_sub(warm_up), 0.1).warm_up(warm_up))
+    }
+}
+
+impl Recipe for GptCharRecipe {
+    fn card(&self) -> Card {
+        Card {
+            name: "gpt-char",
+            title: "A small GPT that writes letter by letter",
+            era: Era::LargeModels,
+            paper: "Radford, Narasimhan, Salimans & Sutskever 2018, Improving language understanding by generative pre-training",
+            data: "Tiny Shakespeare, or a text of one's own",
+            promise: "loss on the held-out tenth at most 1.90 nats a character (nanoGPT states 1.88)",
+        }
+    }
+
+    fn promises(&self) -> Vec<Promise> {
+        vec![Promise {
+            name: "val_loss",
+            unit: Unit::Plain,
+            bound: Bound::AtMost(1.90),
+        }]
+    }
+
+    fn unit(&self, _number: &str) -> Unit {
+        Unit::Plain
+    }
+
+    fn defaults(&self) -> toml::Table {
+        to_table(&Settings::default())
+    }
+
+    fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>> {
+        Ok(Box::new(Task::new(config, config.data.as_deref(), None)?))
+    }
+
+    fn evaluate(&self, run: &Run, data: Option<&Path>) -> Result<Evaluation> {
+        let config = run.config();
+        let data = data.or(config.data.as_deref());
+        let mut task = Task::new(config, data, Some(tokenizer(run)?))?;
+        training::load(&mut task.gpt, run)?;
+        let trainer = task.settings.trainer();
+        Ok(Evaluation {
+            score: trainer.measure(&Next, &task.gpt, &task.valid)?,
+            data: task.name,
+            data_sha256: task.valid.fingerprint(),
+        })
+    }
+
+    fn predict(&self, _run: &Run, _files: &[&Path]) -> Result<Vec<Result<Prediction>>> {
+        Err(Error::usage(
+            "`gpt-char` writes texts, and tells no classes: see `eras generate`",
+        ))
+    }
+
+    fn text_model(&self, run: &Run) -> Result<TextModel> {
+        let settings = Settings::of(run.config())?;
+        let tokenizer = tokenizer(run)?;
+        let mut gpt = settings.model(tokenizer.vocab_size());
+        training::load(&mut gpt, run)?;
+        TextModel::new(gpt, tokenizer, Vec::new())
+    }
+}
+
+fn tokenizer(run: &Run) -> Result<Tokenizer> {
+    Tokenizer::read(run.folder().join(Tokenizer::FILE))
+}
+
+/// The cross entropy of each next character.
+struct Next;
+
+impl Objective<Gpt> for Next {
+    fn forward(&self, gpt: &Gpt, batch: &Batch, mode: &Mode) -> Forward {
+        gpt.loss(&batch.x, &batch.y, mode).into()
+    }
+}
+
+struct Task {
+    settings: Settings,
+    /// Of the text.
+    name: String,
+    tokenizer: Tokenizer,
+    train: Windows,
+    valid: Windows,
+    gpt: Gpt,
+}
+
+impl Task {
+    /// For the text at `data`, a file or a folder with `input.txt`, or Tiny Shakespeare; in the characters of `tokenizer`, or
+    /// in those of the text.
+    fn new(config: &Config, data: Option<&Path>, tokenizer: Option<Tokenizer>) -> Result<Self> {
+        let settings = Settings::of(config)?;
+        let (name, text) = match data {
+            Some(path) => {
+                let file = path.join("input.txt");
+                let path = if path.is_dir() { &file } else { path };
+                (path.display().to_string(), read_text(path)?)
+            }
+            None => {
+                let found = Search::from_env().find(&TINY_SHAKESPEARE, &mut |_, _| ())?;
+                (TINY_SHAKESPEARE.name.to_owned(), found.text(0)?)
+            }
+        };
+        let tokenizer = tokenizer.unwrap_or_else(|| Tokenizer::characters(&text));
+        let tokens = tokenizer.encode(&text)?;
+        let held_out = (HELD_OUT * tokens.len() as f64) as usize;
+        let least = settings.context + 1;
+        if held_out < least {
+            return Err(Error::usage(format!(
+                "{name}: found a text of {} characters, of which {held_out} are held out; wanted at least {least} there, a window and \
+                 what follows it",
+                tokens.len()
+            )));
+        }
+        let (train, valid) = tokens.split_at(tokens.len() - held_out);
+        let samples = settings.epochs * settings.steps * settings.batch_size;
+        Ok(Self {
+            train: Windows::at_random(train, settings.context, samples, settings.seed),
+            valid: Windows::in_line(valid, settings.context),
+            gpt: settings.model(tokenizer.vocab_size()),
+            name,
+            tokenizer,
+            settings,
+        })
+    }
+
+    /// What layers there are and what they cost, by a look at the first windows.
+    fn summary(&self) -> Result<Summary> {
+        let few = |n: usize| self.valid.batch(&vec![0; n]);
+        let batches = [few(2)?, few(3)?];
+        Ok(Summary::of(&self.gpt, |n| {
+            let batch = &batches[n - 2];
+            Next.forward(&self.gpt, batch, &Mode::train(0, 0)).loss
+        }))
+    }
+}
+
+impl Prepared for Task {
+    fn data_sha256(&self) -> Fingerprints {
+        Fingerprints {
+            train: self.train.fingerprint(),
+            test: self.valid.fingerprint(),
+        }
+    }
+
+    fn begin_with(&mut self, weights: &[(String, Tensor)]) -> Result<()> {
+        self.gpt.load_state(weights)
+    }
+
+    fn find_lr(&mut self) -> Result<LrSearch> {
+        const STEPS: usize = 200;
+        let trainer = self.settings.trainer();
+        trainer.find_lr_of(&Next, &mut self.gpt, &self.train, 1e-6..=10.0, STEPS)
+    }
+
+    fn estimate(&mut self) -> Result<Option<Estimate>> {
+        let (trainer, summary) = (self.settings.trainer(), self.summary()?);
+        let step = summary.step(trainer.samples_per_step(), trainer.optimizer());
+        cost::check_memory(&step)?;
+        let forecast = trainer.forecast_of(&Next, &mut self.gpt, &self.train, Some(&self.valid))?;
+        Ok(Some(Estimate {
+            memory: cost::memory(&step),
+            free: machine::free_memory(),
+            summary,
+            step,
+            forecast,
+        }))
+    }
+
+    fn train(mut self: Box<Self>, mut job: Job<'_>) -> Result<Outcome> {
+        let (start, run) = (Instant::now(), job.run);
+        run.write(Tokenizer::FILE, self.tokenizer.to_json()?.as_bytes())?;
+        let best = Some(Goal::smallest("val_loss"));
+        let begun = training::begin(&mut job, best, self.settings.checkpoint_steps)?;
+        let mut trainer = self.settings.trainer().stop_when(job.stop.clone());
+        for callback in begun.callbacks {
+            trainer = trainer.boxed_callback(callback);
+        }
+        let (train, valid) = (&self.train, Some(&self.valid as &dyn Dataset));
+        let history = match &begun.snapshot {
+            Some(from) => trainer.minimize_on(&Next, &mut self.gpt, train, valid, from),
+            None => trainer.minimize(&Next, &mut self.gpt, train, valid),
+        };
+        let history = history.map_err(|error| training::how_to_go_on(error, run))?;
+        let score = history.epochs.last().and_then(|epoch| epoch.valid.clone());
+        let score = score.ok_or_else(|| Error::new("the training ended without an epoch"))?;
+        let (summary, samples) = (self.summary()?, trainer.samples_per_step());
+        let steps = (history.epochs.len() * self.settings.steps) as u64;
+        let flops = steps * summary.step(samples, trainer.optimizer()).flops
+            + history.epochs.len() as u64 * summary.forward_flops(self.valid.len());
+        let trained = Trained {
+            history: &history,
+            spent: begun.meter.stop(&history, flops),
+            sha256: eras_train::hash(&self.gpt.state()),
+            curves: &[(
+                "Loss, nats a character",
+                &[("training", "loss"), ("held out", "val_loss")],
+            )],
+        };
+        let seconds: f64 = history.epochs.iter().map(|epoch| epoch.seconds).sum();
+        let seen = steps as f64 * (samples * self.settings.context) as f64;
+        let findings = Findings {
+            measured: vec![
+                Measured::new("val_loss", score.loss, Unit::Plain),
+                Measured::new("perplexity", score.loss.exp(), Unit::Plain),
+            ],
+            sections: vec![self.samples()?, self.about(&summary, seen / seconds)],
+        };
+        let story = include_str!("../../stories/gpt-char.md");
+        experiment::report(&GptCharRecipe, story, run, findings, Some(trained), start)
+    }
+}
+
+impl Task {
+    /// What it writes, cold and warm.
+    fn samples(&self) -> Result<Section> {
+        let section = Section::new("Written").note("By the model, after one line break");
+        [0.5, 0.8, 1.0].into_iter().try_fold(section, |section, t| {
+            let text = self.written(t)?;
+            Ok(section
+                .text(format!("At temperature {t}:"))
+                .written(text.trim()))
+        })
+    }
+
+    /// A text longer than what the model sees at once: it goes on from the second half of that.
+    fn written(&self, temperature: f64) -> Result<String> {
+        const LENGTH: usize = 600;
+        let again = (self.settings.context / 2).max(1);
+        let mut tokens = vec![self.tokenizer.id("\n").unwrap_or(0)];
+        while tokens.len() < LENGTH {
+            let prompt = tokens[tokens.len().saturating_sub(again)..].to_vec();
+            let how = Generation {
+                // Places are counted anew.
+                sampler: Sampler::new(temperature).seed(self.settings.seed + tokens.len() as u64),
+                max_tokens: LENGTH - tokens.len(),
+                stop: Vec::new(),
+            };
+            generate(&self.gpt, &prompt, &how, |token| {
+                tokens.push(token);
+                true
+            })?;
+        }
+        self.tokenizer.decode(&tokens)
+    }
+
+    fn about(&self, summary: &Summary, speed: f64) -> Section {
+        let count = |n: usize| format::count(n as u64);
+        let table = Table::new(["", ""])
+            .row(["text".to_owned(), self.name.clone()])
+            .row([
+                "characters it knows".to_owned(),
+                count(self.tokenizer.vocab_size()),
+            ])
+            .row(["parameters".to_owned(), count(summary.params as usize)])
+            .row([
+                "characters a second, in training".to_owned(),
+                count(speed as usize),
+            ]);
+        Section::new("The model").table(table)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, scratch, weights};
+    use std::path::PathBuf;
+
+    /// A text in which each letter tells the next.
+    fn text(name: &str) -> PathBuf {
+        let path = scratch(&format!("gpt-text-{name}"));
+        std::fs::write(&path, "the cat sat. ".repeat(120)).unwrap();
+        path
+    }
+
+    fn train(data: &Path, folder: &Path, stop: Option<u64>, resume: bool) -> Result<Outcome> {
+        let small = [
+            "epochs=2",
+            "steps=30",
+            "context=16",
+            "layers=1",
+            "width=16",
+            "warm_up=5",
+            "lr=0.02",
+            "dropout=0.1",
+        ];
+        testing::train_on(&GptCharRecipe, &small, Some(data), folder, stop, resume)
+    }
+
+    #[test]
+    fn one_that_was_stopped_ends_with_the_same_bits_and_writes_what_it_learned() {
+        let data = text("whole");
+        let (whole, cut) = (scratch("gpt-whole"), scratch("gpt-cut"));
+        let first = train(&data, &whole, None, false).unwrap();
+        let error = train(&data, &cut, Some(40), false).unwrap_err();
+        assert!(error.is_interrupted(), "{error}");
+        assert_ne!(weights(&cut), weights(&whole));
+        let second = train(&data, &cut, None, true).unwrap();
+        assert_eq!(weights(&cut), weights(&whole));
+        assert_eq!(first.measured, second.measured);
+        let run = Run::open(&cut).unwrap();
+        let evaluation = GptCharRecipe.evaluate(&run, None).unwrap();
+        assert_eq!(evaluation.score.loss, first.measured[0].value);
+        let model = GptCharRecipe.text_model(&run).unwrap();
+        let prompt = model.prompt("the c").unwrap();
+        let how = Generation {
+            sampler: Sampler::greedy(),
+            max_tokens: 8,
+            stop: Vec::new(),
+        };
+        let mut told = String::new();
+        model
+            .write(&prompt, &how, |text| {
+                told += text;
+                true
+            })
+            .unwrap();
+        assert_eq!(told, "at sat. ");
+        let page = std::fs::read_to_string(cut.join("report.html")).unwrap();
+        assert!(page.contains("At temperature 0.5:") && page.contains("<pre>"));
+        drop(run);
+        for folder in [whole, cut] {
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+        std::fs::remove_file(data).unwrap();
+    }
+
+    #[test]
+    fn settings_and_texts_that_do_not_fit_are_refused() {
+        let data = text("refused");
+        let refusal = |key: &str, value: toml::Value, data: &Path| {
+            let mut config = Config::new("gpt-char", GptCharRecipe.defaults(), 1);
+            config.data = Some(data.to_owned());
+            config.settings.insert(key.into(), value);
+            let error = GptCharRecipe.prepare(&config).err().expect("refused");
+            error.to_string()
+        };
+        assert_eq!(
+            refusal("heads", 3.into(), &data),
+            "setting `heads` wants a number that divides `width`"
+        );
+        let short = refusal("context", 500.into(), &data);
+        assert!(
+            short.contains(
+                "found a text of 1560 characters, of which 156 are held out; wanted at least 501"
+            ),
+            "{short}"
+        );
+        let missing = refusal("epochs", 1.into(), Path::new("nowhere.txt"));
+        assert!(missing.contains("nowhere.txt"), "{missing}");
+        std::fs::remove_file(data).unwrap();
+    }
+}
