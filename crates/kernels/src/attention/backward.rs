@@ -5,7 +5,7 @@
 //! the gradients of keys and values and panels for those of queries: scores and dp are computed twice then, with the same
 //! bits.
 
-use super::forward::{SERIAL, for_each};
+use super::forward::{SERIAL, both, for_each};
 use super::scores::{each, end_row};
 use super::tiles::{
     Heads, Panel, Panels, Place, Room, Sides, Steps, fetch, multiply, multiply_panel, pack_panels,
@@ -62,8 +62,8 @@ pub(super) unsafe fn run<T: Float, K: Micro<In = T, Out = T>, const W: usize>(
     let threads = team::threads();
     // In products of a head: five where everything is computed at once, seven else.
     let (at_once, apart) = (5 * heads.div_ceil(threads), (7 * heads).div_ceil(threads));
-    let both = q.is_some() && (k.is_some() || v.is_some());
-    if little || both && at_once <= apart {
+    let several = q.is_some() && (k.is_some() || v.is_some());
+    if little || several && at_once <= apart {
         for_each(heads, little, |i| {
             // SAFETY: this function's contract; each head is in one task.
             unsafe { task(i, [q, k, v]).run::<K, W>(0..all, 0..tiles) };
@@ -139,7 +139,7 @@ impl<T: Float> Task<'_, T> {
         panels: Range<usize>,
         tiles: Range<usize>,
     ) {
-        let job = self.job;
+        let (job, scores) = (self.job, self.job.scores);
         let Shape {
             width,
             value_width,
@@ -148,37 +148,24 @@ impl<T: Float> Task<'_, T> {
         } = job.shape;
         let longest = KEYS.min(keys);
         let [dq, dk, dv] = self.places;
-        let extra = if job.scores.adds() || job.scores.dropout.is_some() {
-            longest
-        } else {
-            0
-        };
-        let lines = if job.scores.mask.is_some() {
-            longest
-        } else {
-            0
-        };
+        let if_wanted = |wanted: bool, len: usize| if wanted { len } else { 0 };
         let (wide, value_wide) = (width.next_multiple_of(W), value_width.next_multiple_of(W));
         let parts = [
             longest * width,
             longest * value_width,
-            longest * if dq.is_some() { wide } else { 0 },
+            if_wanted(dq.is_some(), longest * wide),
             width * W,
             value_width * W,
             value_width * W,
-            W * if dk.is_some() { wide } else { 0 },
-            W * if dv.is_some() { value_wide } else { 0 },
+            if_wanted(dk.is_some(), wide * W),
+            if_wanted(dv.is_some(), value_wide * W),
             longest * W,
             longest * W,
-            extra * W,
-            lines * W,
-            if K::STRIDED {
-                0
-            } else {
-                K::ROWS * longest.max(W)
-            },
-            longest * if dk.is_some() { width } else { 0 },
-            longest * if dv.is_some() { value_width } else { 0 },
+            if_wanted(scores.adds() || scores.dropout.is_some(), longest * W),
+            if_wanted(scores.mask.is_some(), longest * W),
+            if_wanted(!K::STRIDED, K::ROWS * longest.max(W)),
+            if_wanted(dk.is_some(), longest * width),
+            if_wanted(dv.is_some(), longest * value_width),
         ];
         let mut memory = Buffer::new(Room::<T>::of(&parts) * size_of::<T>());
         let mut room = Room::<T>::new(memory.slice_mut());
@@ -234,11 +221,7 @@ impl<T: Float> Task<'_, T> {
             let tile = start..keys.min(start + KEYS);
             scratch.dk.fill(T::ZERO);
             scratch.dv.fill(T::ZERO);
-            let seen = |range: &Range<usize>| {
-                let (first, end) = (range.start.max(start), range.end.min(tile.end));
-                (first < end).then_some(first..end)
-            };
-            if ranges.iter().any(|range| seen(range).is_some()) {
+            if ranges.iter().any(|range| both(range, &tile).is_some()) {
                 let k = job.k.rows(self.batch, self.group, start);
                 let v = job.v.rows(self.batch, self.group, start);
                 // SAFETY: the keys of the tile are there.
@@ -258,7 +241,7 @@ impl<T: Float> Task<'_, T> {
                     }
                 };
                 for (i, range) in panels.clone().zip(&ranges) {
-                    if let Some(keys) = seen(range) {
+                    if let Some(keys) = both(range, &tile) {
                         let goes_on = keys.start > range.start;
                         let panel = self.panels.panel(i);
                         let next = (i + 1 < panels.end).then(|| self.panels.panel(i + 1));
@@ -352,10 +335,7 @@ impl<T: Float> Task<'_, T> {
                 at: to.as_mut_ptr(),
                 row: W,
             };
-            let all = Steps {
-                first: 0,
-                count: depth,
-            };
+            let all = Steps::all(depth);
             let tiles = sides.rows.holding(&steps);
             // SAFETY: packed above; there is a row for each key of the tile.
             unsafe {

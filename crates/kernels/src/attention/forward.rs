@@ -1,11 +1,11 @@
 //! The way there: for each task some panels of queries, which see one tile of keys after another.
 
+use super::Job;
 use super::scores::{Running, each, end_row};
 use super::tiles::{
-    Panel, Panels, Place, Room, Steps, fetch, multiply_panel, of_panel, pack_panels, pack_sides,
+    Panel, Panels, Place, Room, Sides, Steps, fetch, multiply_panel, pack_panels, pack_sides,
     turned,
 };
-use super::{Job, Shape};
 use crate::Float;
 use crate::buffer::Buffer;
 use crate::matmul::tile::{C, Micro, View};
@@ -71,6 +71,34 @@ struct Task<'a, T> {
     panels: Panels,
 }
 
+/// A panel on its way through the tiles.
+struct Reader<T, const W: usize> {
+    panel: Panel,
+    head: usize,
+    /// The keys that its queries see.
+    keys: Range<usize>,
+    softmax: Running<T, W>,
+}
+
+/// Keys and values of a tile, packed.
+struct Packed<T> {
+    /// (keys, D)
+    k: Sides<T>,
+    /// (E, keys)
+    v: Sides<T>,
+    keys: Range<usize>,
+}
+
+/// Memory of a panel of queries and a tile of keys.
+struct Scratch<'a, T> {
+    /// Scores, then shares: a row of queries for each key.
+    shares: &'a mut [T],
+    extra: &'a mut [T],
+    lines: &'a mut [T],
+    /// Results, query by query.
+    turned: &'a mut [T],
+}
+
 impl<T: Float> Task<'_, T> {
     /// # Safety
     /// As of [`run`], and nobody else has these panels.
@@ -80,165 +108,186 @@ impl<T: Float> Task<'_, T> {
         y: Place<T>,
         kept: &Shared<'_, T>,
     ) {
-        let job = self.job;
-        let (shape, batch) = (&job.shape, self.batch);
-        let Shape {
-            width,
-            value_width,
-            keys,
-            ..
-        } = *shape;
-        let longest = KEYS.min(keys);
-        let extra = if job.scores.adds() || job.scores.dropout.is_some() {
-            longest
-        } else {
-            0
-        };
-        let lines = if job.scores.mask.is_some() {
-            longest
-        } else {
-            0
-        };
+        let (job, batch) = (self.job, self.batch);
+        let (shape, scores) = (&job.shape, job.scores);
+        let (width, value_width) = (shape.width, shape.value_width);
+        let longest = KEYS.min(shape.keys);
+        let if_wanted = |wanted: bool| if wanted { longest * W } else { 0 };
         let parts = [
             longest * width,
             longest * value_width,
             panels.len() * width * W,
             panels.len() * value_width * W,
             longest * W,
-            extra * W,
-            lines * W,
+            if_wanted(scores.adds() || scores.dropout.is_some()),
+            if_wanted(scores.mask.is_some()),
             W * value_width,
         ];
         let mut memory = Buffer::new(Room::<T>::of(&parts) * size_of::<T>());
         let mut room = Room::<T>::new(memory.slice_mut());
-        let [
-            k_sides,
-            v_sides,
-            queries,
-            sums,
-            rows,
+        let [k, v, queries, sums, shares, extra, lines, turned] = parts.map(|len| room.take(len));
+        let mut scratch = Scratch {
+            shares,
             extra,
             lines,
-            turned_sums,
-        ] = parts.map(|len| room.take(len));
-        let mut running = vec![Running::<T, W>::EMPTY; panels.len()];
-        let panel = |i: usize| self.panels.panel(panels.start + i);
-        let head = |panel: Panel| self.group * shape.shared_by() + panel.head;
-
-        let scale = T::of(job.scores.scale);
-        for (i, q) in queries.chunks_exact_mut((width * W).max(1)).enumerate() {
-            if i + 1 < panels.len() {
-                let next = panel(i + 1);
-                let rows = job.q.rows(batch, head(next), next.first);
-                fetch(rows, next.lanes, width);
-            }
-            let panel = panel(i);
-            let from = job.q.rows(batch, head(panel), panel.first);
-            // SAFETY: the queries of the panel are there.
-            unsafe { pack_panels::<T, K>(q, from, panel.lanes, width) };
-        }
-        vectorize(
-            #[inline(always)]
-            || queries.iter_mut().for_each(|q| *q *= scale),
-        );
-
-        let ranges: Vec<Range<usize>> = (0..panels.len())
-            .map(|i| {
-                let panel = panel(i);
-                job.scores.range(shape, batch, panel.first, panel.lanes)
-            })
-            .collect();
-        for start in (0..keys).step_by(KEYS) {
-            let tile = start..keys.min(start + KEYS);
-            let seen = |i: usize| {
-                let (first, end) = (ranges[i].start.max(start), ranges[i].end.min(tile.end));
-                (first < end).then_some(first..end)
-            };
-            if (0..panels.len()).all(|i| seen(i).is_none()) {
+            turned,
+        };
+        let mut readers: Vec<Reader<T, W>> = panels.map(|i| self.reader(i)).collect();
+        // SAFETY: the queries of the panels are there.
+        unsafe { self.pack_queries::<K, W>(queries, &readers) };
+        for start in (0..shape.keys).step_by(KEYS) {
+            let tile = start..shape.keys.min(start + KEYS);
+            if readers
+                .iter()
+                .all(|reader| both(&reader.keys, &tile).is_none())
+            {
                 continue;
             }
-            let (k, v) = (
-                job.k.rows(batch, self.group, start),
-                job.v.rows(batch, self.group, start),
-            );
             // SAFETY: the keys of the tile are there.
-            let (k_sides, v_sides) = unsafe {
-                (
-                    pack_sides::<T, K>(k_sides, k, tile.len(), width, |i, rows| {
-                        fetch(k.from(i, 0), rows, width);
-                        fetch(v.from(i, 0), rows, value_width);
-                    }),
-                    pack_sides::<T, K>(v_sides, turned(v), value_width, tile.len(), |_, _| {}),
-                )
-            };
-            for i in 0..panels.len() {
-                let Some(keys) = seen(i) else { continue };
-                let (panel, steps) = (panel(i), keys.start - start..keys.end - start);
+            let packed = unsafe { self.pack::<K>(k, v, tile) };
+            for (i, reader) in readers.iter_mut().enumerate() {
+                let q = &queries[i * width * W..][..width * W];
                 let sums = &mut sums[i * value_width * W..][..value_width * W];
-                let q = queries[i * width * W..].as_ptr();
-                let tiles = k_sides.rows.holding(&steps);
-                let c = C {
-                    at: rows.as_mut_ptr(),
-                    row: W,
-                };
-                let all = Steps {
-                    first: 0,
-                    count: width,
-                };
-                // SAFETY: packed above; `rows` has a row for each key of the tile.
-                unsafe { multiply_panel::<T, K>(c, &k_sides, tiles, all, q, panel.lanes, false) };
-                let (rows, _) = rows.as_chunks_mut::<W>();
-                let rows = &mut rows[steps.clone()];
-                let (extra, _) = extra.as_chunks_mut::<W>();
-                let at = (shape, batch, head(panel));
-                // SAFETY: the queries of the panel and the keys are there.
-                unsafe {
-                    job.scores
-                        .complete::<K, W>(rows, at, panel, keys.clone(), extra, lines);
-                }
-                let shrink = running[i].go_on(rows);
-                if let Some(dropout) = job.scores.dropout {
-                    let factors = &mut extra[..keys.len()];
-                    dropout.factors(factors, at, panel, keys.clone());
-                    each(rows, factors, |share, factor| share * factor);
-                }
-                let load = keys.start > ranges[i].start;
-                if load {
-                    multiply_by(sums.as_chunks_mut::<W>().0, &shrink);
-                }
-                let c = C {
-                    at: sums.as_mut_ptr(),
-                    row: W,
-                };
-                let steps = Steps {
-                    first: steps.start,
-                    count: steps.len(),
-                };
-                let (b, tiles) = (rows.as_ptr().cast(), 0..v_sides.rows.count);
-                // SAFETY: packed above; the sums of the panel have a row for each element of a value.
-                unsafe { multiply_panel::<T, K>(c, &v_sides, tiles, steps, b, panel.lanes, load) };
+                // SAFETY: this function's contract.
+                unsafe { self.meet::<K, W>(reader, q, sums, &packed, &mut scratch) };
             }
         }
-
-        for i in 0..panels.len() {
-            let (panel, sums) = (
-                panel(i),
-                &mut sums[i * value_width * W..][..value_width * W],
-            );
-            let (over, log) = running[i].end();
-            if ranges[i].is_empty() {
+        for (i, reader) in readers.iter().enumerate() {
+            let sums = &mut sums[i * value_width * W..][..value_width * W];
+            let (over, log) = reader.softmax.end();
+            if reader.keys.is_empty() {
                 sums.fill(T::ZERO);
             }
             multiply_by(sums.as_chunks_mut::<W>().0, &over);
-            let row = (batch * shape.heads + head(panel)) * shape.queries + panel.first;
+            let Panel { first, lanes, .. } = reader.panel;
+            let row = (batch * shape.heads + reader.head) * shape.queries + first;
+            let to = y.rows(batch, reader.head, first);
             // SAFETY: the panel's own results.
             unsafe {
-                of_panel(kept, row, panel).copy_from_slice(&log[..panel.lanes]);
-                let to = y.rows(batch, head(panel), panel.first);
-                write_turned::<T, K, W>(to, sums, panel.lanes, value_width, turned_sums);
+                kept.part(row..row + lanes).copy_from_slice(&log[..lanes]);
+                write_turned::<T, K, W>(to, sums, lanes, value_width, scratch.turned);
             }
         }
     }
+
+    fn reader<const W: usize>(&self, i: usize) -> Reader<T, W> {
+        let (shape, panel) = (&self.job.shape, self.panels.panel(i));
+        Reader {
+            panel,
+            head: self.group * shape.shared_by() + panel.head,
+            keys: self
+                .job
+                .scores
+                .range(shape, self.batch, panel.first, panel.lanes),
+            softmax: Running::EMPTY,
+        }
+    }
+
+    /// The queries of all panels, scaled.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instructions; the queries are there.
+    unsafe fn pack_queries<K: Micro<In = T, Out = T>, const W: usize>(
+        &self,
+        to: &mut [T],
+        readers: &[Reader<T, W>],
+    ) {
+        let (job, width) = (self.job, self.job.shape.width);
+        let rows = |reader: &Reader<T, W>| job.q.rows(self.batch, reader.head, reader.panel.first);
+        for (i, q) in to.chunks_exact_mut((width * W).max(1)).enumerate() {
+            if let Some(next) = readers.get(i + 1) {
+                fetch(rows(next), next.panel.lanes, width);
+            }
+            // SAFETY: this function's contract.
+            unsafe { pack_panels::<T, K>(q, rows(&readers[i]), readers[i].panel.lanes, width) };
+        }
+        let scale = T::of(job.scores.scale);
+        vectorize(
+            #[inline(always)]
+            || to.iter_mut().for_each(|q| *q *= scale),
+        );
+    }
+
+    /// Some keys and their values.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instructions; the keys are there.
+    unsafe fn pack<K: Micro<In = T, Out = T>>(
+        &self,
+        to_k: &mut [T],
+        to_v: &mut [T],
+        keys: Range<usize>,
+    ) -> Packed<T> {
+        let (width, value_width) = (self.job.shape.width, self.job.shape.value_width);
+        let k = self.job.k.rows(self.batch, self.group, keys.start);
+        let v = self.job.v.rows(self.batch, self.group, keys.start);
+        // SAFETY: this function's contract.
+        unsafe {
+            Packed {
+                k: pack_sides::<T, K>(to_k, k, keys.len(), width, |i, rows| {
+                    fetch(k.from(i, 0), rows, width);
+                    fetch(v.from(i, 0), rows, value_width);
+                }),
+                v: pack_sides::<T, K>(to_v, turned(v), value_width, keys.len(), |_, _| {}),
+                keys,
+            }
+        }
+    }
+
+    /// Adds what a panel of queries sees of a tile to its `sums`, a row of queries for each column of the values.
+    ///
+    /// # Safety
+    /// The processor has the kernel's instructions; the queries and keys are there.
+    unsafe fn meet<K: Micro<In = T, Out = T>, const W: usize>(
+        &self,
+        reader: &mut Reader<T, W>,
+        q: &[T],
+        sums: &mut [T],
+        packed: &Packed<T>,
+        scratch: &mut Scratch<'_, T>,
+    ) {
+        let Some(keys) = both(&reader.keys, &packed.keys) else {
+            return;
+        };
+        let (shape, scores, panel) = (&self.job.shape, self.job.scores, reader.panel);
+        let rows = keys.start - packed.keys.start..keys.end - packed.keys.start;
+        let to = |rows: &mut [T]| C {
+            at: rows.as_mut_ptr(),
+            row: W,
+        };
+        let (c, all) = (to(scratch.shares), Steps::all(shape.width));
+        let (tiles, b) = (packed.k.rows.holding(&rows), q.as_ptr());
+        // SAFETY: packed before; there is a row for each key of the tile.
+        unsafe { multiply_panel::<T, K>(c, &packed.k, tiles, all, b, panel.lanes, false) };
+        let shares = &mut scratch.shares.as_chunks_mut::<W>().0[rows.clone()];
+        let extra = scratch.extra.as_chunks_mut::<W>().0;
+        let at = (shape, self.batch, reader.head);
+        // SAFETY: the queries of the panel and the keys are there.
+        unsafe { scores.complete::<K, W>(shares, at, panel, keys.clone(), extra, scratch.lines) };
+        let shrink = reader.softmax.go_on(shares);
+        if let Some(dropout) = scores.dropout {
+            let factors = &mut extra[..keys.len()];
+            dropout.factors(factors, at, panel, keys.clone());
+            each(shares, factors, |share, factor| share * factor);
+        }
+        let goes_on = keys.start > reader.keys.start;
+        if goes_on {
+            multiply_by(sums.as_chunks_mut::<W>().0, &shrink);
+        }
+        let steps = Steps {
+            first: rows.start,
+            count: rows.len(),
+        };
+        let (c, b, tiles) = (to(sums), shares.as_ptr().cast(), 0..packed.v.rows.count);
+        // SAFETY: packed before; there is a row for each column of the values.
+        unsafe { multiply_panel::<T, K>(c, &packed.v, tiles, steps, b, panel.lanes, goes_on) };
+    }
+}
+
+/// What lies in both ranges, if anything.
+pub(super) fn both(a: &Range<usize>, b: &Range<usize>) -> Option<Range<usize>> {
+    let (start, end) = (a.start.max(b.start), a.end.min(b.end));
+    (start < end).then_some(start..end)
 }
 
 /// Multiplies each row by the same one.

@@ -8,7 +8,6 @@
 use crate::Float;
 use crate::elementwise;
 use crate::matmul::tile::{C, Micro, Tile, Tiles, View};
-use crate::team::Shared;
 
 /// A tensor of four axes `(B, H, rows, columns)`, only read.
 #[derive(Clone, Copy)]
@@ -194,6 +193,15 @@ pub(super) struct Steps {
     pub(super) count: usize,
 }
 
+impl Steps {
+    pub(super) fn all(depth: usize) -> Self {
+        Self {
+            first: 0,
+            count: depth,
+        }
+    }
+}
+
 /// Rows `tiles` of `c = a b`, or `c += a b` if `load`: `cols` columns from one panel of `b`.
 ///
 /// # Safety
@@ -336,13 +344,4 @@ impl Panels {
             lanes: self.width.min(self.queries - first),
         }
     }
-}
-
-/// The part of a shared slice that one query each of a panel has.
-///
-/// # Safety
-/// Nobody else uses these elements.
-pub(super) unsafe fn of_panel<'a, T>(all: &Shared<'a, T>, row: usize, panel: Panel) -> &'a mut [T] {
-    // SAFETY: handed on.
-    unsafe { all.part(row..row + panel.lanes) }
 }
