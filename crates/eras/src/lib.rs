@@ -49,7 +49,7 @@ pub mod prelude {
     pub use crate::nn::{Lion, Muon, Nadam, Optimizer, Radam, RmsProp, Rprop, Schedule, Sgd};
     pub use crate::nn::{PixelShuffle, PixelUnshuffle, Reshape, SpectralNorm, Unfold, Upsample};
     pub use crate::train::{Accuracy, EarlyStopping, Goal, Trainer};
-    pub use crate::{ConvOptions, Padding, PerAxis};
+    pub use crate::{AttentionOptions, ConvOptions, Padding, Pairing, PerAxis};
     pub use crate::{CustomOp, checkpoint, custom};
     pub use crate::{
         Dtype, Gradients, INFER, Interpolation, PadMode, Reduction, Resize, Rng, Tensor, Window,

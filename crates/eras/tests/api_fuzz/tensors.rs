@@ -2,7 +2,8 @@
 
 use super::random::{length, width};
 use super::{Entry, Random, entries};
-use eras::{ConvOptions, CustomOp, Dtype, Interpolation, PerAxis, Rng, Tensor, Window};
+use eras::{AttentionOptions, ConvOptions, CustomOp, Dtype, Interpolation, Pairing, PerAxis};
+use eras::{Rng, Tensor, Window};
 use eras::{checkpoint, custom, grad, no_grad};
 
 /// Operations without arguments, and those that take one other tensor.
@@ -245,6 +246,40 @@ pub(crate) const TENSORS: &[Entry] = entries! {
         let x = r.floats();
         let weight = r.of(&[3, width(&x)], x.dtype());
         x.linear_relu(&weight, r.maybe(|r| r.of(&[3], x.dtype())).as_ref())
+    };
+    attention: |r| {
+        let q = r.floats_of_rank(4);
+        let (batch, heads) = (length(&q, 0), length(&q, 1));
+        let groups = if r.flag() { heads } else { 1 };
+        let keys = r.pick(&[0, 1, 3, 5]);
+        let k = r.of(&[batch, groups, keys, width(&q)], q.dtype());
+        let v = r.of(&[batch, groups, keys, 2], q.dtype());
+        q.attention(&k, &v, &attention_options(r, &[batch, heads, length(&q, 2), keys]))
+    };
+    attention_packed: |r| {
+        let (heads, groups) = (r.pick(&[1, 2, 4]), r.pick(&[1, 2]));
+        let rows = r.pick(&[0, 1, 3, 5]);
+        let x = r.of(&[2, rows, 2 * (heads + 2 * groups)], Dtype::F32);
+        let options = attention_options(r, &[2, heads, rows, rows]);
+        let (heads, groups) = if r.once_in(6) { (r.size(), r.size()) } else { (heads, groups) };
+        x.attention_packed(heads, groups, &options)
+    };
+    rotary: |r| {
+        let x = r.floats_of_rank(4);
+        let pairs = width(&x) / 2;
+        let dims = if r.flag() { vec![length(&x, 2), pairs] } else { vec![length(&x, 0), length(&x, 2), pairs] };
+        let (cos, sin) = (r.of(&dims, x.dtype()), r.of(&dims, x.dtype()));
+        x.rotary(&cos.detach(), &sin, r.pick(&[Pairing::Halves, Pairing::Interleaved]))
+    };
+    rotary_table: |r| {
+        let (frequency, positions) = (r.number(), r.indices(&[2, 3], 100));
+        let (cos, sin) = Tensor::rotary_table(&positions, &[1.0, frequency]);
+        vec![cos, sin]
+    };
+    alibi_slopes: |r| {
+        let slopes = AttentionOptions::alibi_slopes(r.below(40));
+        assert!(slopes.iter().all(|slope| *slope > 0.0 && *slope < 1.0));
+        Tensor::from_slice(&slopes, [slopes.len()])
     };
     conv: |r| {
         let x = image(r);
@@ -614,6 +649,31 @@ fn pooled<const N: usize>(r: &mut Random, op: fn(&Tensor, Window<N>) -> Tensor) 
 }
 
 /// How a filter moves.
+/// Which keys are seen, of `[B, H, T, S]`.
+fn attention_options(r: &mut Random, dims: &[usize; 4]) -> AttentionOptions {
+    let mut options = AttentionOptions::new();
+    if r.flag() {
+        options = options.causal();
+    }
+    match r.below(9) {
+        0 => options.scale(r.number()),
+        1 => options.window(r.size()),
+        2 => options.mask(&r.of(&[dims[2], dims[3]], Dtype::Bool)),
+        3 => options.mask(&r.of(&[dims[0], 1, 1, dims[3]], Dtype::Bool)),
+        4 => options.bias(&r.of(dims, Dtype::F32)),
+        5 => {
+            let lengths: Vec<usize> = (0..dims[0].min(9)).map(|_| r.size() % 6).collect();
+            options.key_lengths(lengths)
+        }
+        6 => {
+            let slopes: Vec<f64> = (0..dims[1].min(9)).map(|_| r.number()).collect();
+            options.alibi(slopes)
+        }
+        7 => options.dropout(r.number(), &r.rng()),
+        _ => options,
+    }
+}
+
 pub(crate) fn options(r: &mut Random) -> ConvOptions {
     let mut options = ConvOptions::new();
     if r.flag() {

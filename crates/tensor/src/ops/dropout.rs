@@ -36,7 +36,7 @@ fn dropped(x: &Tensor, p: f64, scale: f64, rng: Rng) -> Tensor {
 }
 
 #[track_caller]
-fn want_part(op: &str, p: f64) {
+pub(super) fn want_part(op: &str, p: f64) {
     assert!(
         (0.0..=1.0).contains(&p),
         "{op}: p is the part to drop, from 0 to 1, not {p}"
@@ -44,7 +44,7 @@ fn want_part(op: &str, p: f64) {
 }
 
 /// 1/(1 - p); 1 where nothing stays.
-fn scale(p: f64) -> f64 {
+pub(super) fn scale(p: f64) -> f64 {
     if p < 1.0 { 1.0 / (1.0 - p) } else { 1.0 }
 }
 

@@ -1,6 +1,8 @@
 //! The operations on tensors, one file per family.
 
 mod activation;
+mod attention;
+mod attention_options;
 mod avg_pool;
 mod batch_norm;
 mod binary;
@@ -29,6 +31,7 @@ mod pixel_shuffle;
 mod rearrange;
 mod reduce;
 mod reduction;
+mod rotary;
 mod scatter;
 mod separable;
 mod softmax;
@@ -37,11 +40,13 @@ mod unfold;
 mod view;
 mod window;
 
+pub use attention_options::AttentionOptions;
 pub use binary::Operand;
 pub use conv_options::{ConvOptions, Padding, PerAxis};
 pub use interpolate::{Interpolation, Resize};
 pub use pad::PadMode;
 pub use reduction::Reduction;
+pub use rotary::Pairing;
 pub use window::Window;
 
 use crate::Tensor;
@@ -81,6 +86,7 @@ pub(crate) fn want_eps(op: &str, eps: f64) {
 pub(crate) fn checks() -> Vec<crate::checks::Check> {
     [
         activation::checks(),
+        attention::checks(),
         avg_pool::checks(),
         batch_norm::checks(),
         binary::checks(),
@@ -106,6 +112,7 @@ pub(crate) fn checks() -> Vec<crate::checks::Check> {
         pair_loss::checks(),
         pixel_shuffle::checks(),
         reduce::checks(),
+        rotary::checks(),
         scatter::checks(),
         softmax::checks(),
         crate::tape::checks(),

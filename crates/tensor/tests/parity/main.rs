@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The files whose cases are run here.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
+    "attention",
     "binary",
     "conv",
     "elementwise",

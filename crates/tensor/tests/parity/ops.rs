@@ -1,7 +1,9 @@
 //! PyTorch's names and what we call in their place: one line for each operation.
 
 use crate::case::Case;
-use eras_tensor::{ConvOptions, Interpolation, PadMode, Resize, Tensor, Window};
+use eras_tensor::{
+    AttentionOptions, ConvOptions, Interpolation, PadMode, Pairing, Resize, Tensor, Window,
+};
 
 /// The results of a call by their stored names, the one that gradients are taken of first.
 pub(crate) type Results = Vec<(&'static str, Tensor)>;
@@ -176,6 +178,14 @@ calls! {
         "tanh" => c.x(0).linear(c.x(1), c.inputs.get(2)).tanh(),
         _ => c.x(0).linear(c.x(1), c.inputs.get(2)),
     };
+    "attention" => |c| c.x(0).attention(c.x(1), c.x(2), &attention_options(c));
+    "rotary" => |c| {
+        let pairing = match c.text("pairing") {
+            "halves" => Pairing::Halves,
+            _ => Pairing::Interleaved,
+        };
+        c.x(0).rotary(c.x(1), c.x(2), pairing)
+    };
     "matmul" => |c| if c.has("transpose") { c.x(0).t().matmul(&c.x(1).t()) } else { c.x(0).matmul(c.x(1)) };
 
     // Images.
@@ -271,6 +281,22 @@ fn filter(c: &Case) -> ConvOptions {
 fn sizes<const N: usize>(c: &Case, option: &str) -> [usize; N] {
     let sizes: Vec<usize> = c.list(option).into_iter().map(|n| n as usize).collect();
     sizes.try_into().expect("one for each axis")
+}
+
+/// What attention sees; a fourth argument is a mask of bytes, or a bias.
+fn attention_options(c: &Case) -> AttentionOptions {
+    let mut options = AttentionOptions::new();
+    options.causal = c.flag("causal");
+    options.scale = c.has("scale").then(|| c.number("scale"));
+    options.window = c.has("window").then(|| c.number("window") as usize);
+    if c.flag("alibi") {
+        options = options.alibi(AttentionOptions::alibi_slopes(2));
+    }
+    match c.inputs.get(3) {
+        Some(bias) if bias.dtype().is_float() => options.bias(bias),
+        Some(_) => options.mask(&c.mask(3)),
+        None => options,
+    }
 }
 
 /// Where pooling looks.
