@@ -47,6 +47,7 @@ pub mod prelude {
     pub use crate::nn::{Identity, Init, LayerNorm, Linear, RmsNorm, mae, mse, nll, smooth_l1};
     pub use crate::nn::{Layer, Mode, Module, Param, Sequential, summary};
     pub use crate::nn::{Lion, Muon, Nadam, Optimizer, Radam, RmsProp, Rprop, Schedule, Sgd};
+    pub use crate::nn::{MultiHeadAttention, Rotary};
     pub use crate::nn::{PixelShuffle, PixelUnshuffle, Reshape, SpectralNorm, Unfold, Upsample};
     pub use crate::train::{Accuracy, EarlyStopping, Goal, Trainer};
     pub use crate::{AttentionOptions, ConvOptions, Padding, Pairing, PerAxis};

@@ -34,6 +34,7 @@ pub use layers::{Conv, Conv1d, Conv2d, Conv3d};
 pub use layers::{ConvTranspose, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d};
 pub use layers::{GlobalAvgPool, GlobalMaxPool, MaxPool, MaxPool1d, MaxPool2d, MaxPool3d};
 pub use layers::{GroupNorm, Identity, InstanceNorm, LayerNorm, Linear, Maxout, RmsNorm};
+pub use layers::{MultiHeadAttention, Projections, Rotary};
 pub use layers::{PixelShuffle, PixelUnshuffle, Reshape, Unfold, Upsample};
 pub use layers::{SpectralNorm, WeightNorm, Weighted};
 pub use loss::*;

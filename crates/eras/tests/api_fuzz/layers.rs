@@ -6,10 +6,10 @@ use eras::nn::{
     self, Activation, AdaptiveAvgPool, AdaptiveMaxPool, AvgPool, BatchNorm, Buffer, Conv,
     ConvTranspose, Dense, Dropout, Dropout2d, Embedding, Fan, Flatten, Fold, GlobalAvgPool,
     GlobalMaxPool, GroupNorm, Identity, Init, InstanceNorm, Layer, LayerNorm, Linear, MaxPool,
-    Maxout, Mode, Module, Param, PixelShuffle, PixelUnshuffle, Reshape, RmsNorm, Sequential,
-    SpectralNorm, Unfold, Upsample, WeightNorm,
+    Maxout, Mode, Module, MultiHeadAttention, Param, PixelShuffle, PixelUnshuffle, Reshape,
+    RmsNorm, Rotary, Sequential, SpectralNorm, Unfold, Upsample, WeightNorm,
 };
-use eras::{Dtype, Tensor};
+use eras::{AttentionOptions, Dtype, Tensor};
 
 pub(crate) const LAYERS: &[Entry] = entries! {
     Linear: |r| {
@@ -83,6 +83,63 @@ pub(crate) const LAYERS: &[Entry] = entries! {
             _ => {}
         }
         layer.forward(&r.of(&[2, 4, 6], Dtype::F32))
+    };
+    MultiHeadAttention: |r| {
+        let heads = r.pick(&[1, 2, 4]);
+        let groups = r.pick(&[1, 2]);
+        let mut layer = match r.below(4) {
+            0 => MultiHeadAttention::new(8, heads, &mut r.rng()),
+            1 => MultiHeadAttention::grouped(8, heads, groups, &mut r.rng()),
+            2 => MultiHeadAttention::separate(8, 3, heads, groups, &mut r.rng()),
+            _ => MultiHeadAttention::grouped(r.size(), r.size(), r.size(), &mut r.rng()),
+        };
+        if r.flag() {
+            layer = layer.no_bias();
+        }
+        if r.once_in(3) {
+            layer = layer.rotary(Rotary::new(2, 10, 100.0));
+        }
+        if r.once_in(3) {
+            layer = layer.dropout(r.part());
+        }
+        let mut options = AttentionOptions::new();
+        options.causal = r.flag();
+        let x = r.of(&[2, 3, 8], Dtype::F32);
+        match r.below(3) {
+            0 => layer.forward(&x, &options, &mode(r)),
+            1 => {
+                let columns = r.pick(&[3, 8]);
+                let memory = r.of(&[2, 4, columns], Dtype::F32);
+                layer.forward_cross(&x, &memory, &options, &mode(r))
+            }
+            _ => {
+                let (start, other) = (r.size(), r.of(&[2, 3, 8], Dtype::F32));
+                let (q, k, v) = layer.project(&x, start);
+                let (q, (k, v)) = if r.flag() {
+                    (layer.queries(&x, 0), layer.keys_values(&other, start))
+                } else {
+                    (q, (k, v))
+                };
+                layer.attend(&q, &k, &v, &options, &mode(r))
+            }
+        }
+    };
+    Rotary: |r| {
+        let mut layer = if r.flag() {
+            Rotary::new(r.size(), r.pick(&[0, 3, 20]), r.number())
+        } else {
+            Rotary::with_frequencies(&[1.0, r.number()], r.pick(&[0, 3, 20]))
+        };
+        if r.flag() {
+            layer = layer.interleaved();
+        }
+        let x = r.of(&[2, 2, 3, 4], Dtype::F32);
+        if r.flag() {
+            layer.forward(&x, r.size())
+        } else {
+            let dims: &[usize] = if r.flag() { &[3] } else { &[2, 3] };
+            layer.forward_at(&x, &r.indices(dims, layer.places()))
+        }
     };
     InstanceNorm: |r| {
         let x = r.floats_of_rank(4);

@@ -1,4 +1,4 @@
-//! Layers of which PyTorch's own were asked for values: those that wrap another one.
+//! Layers of which PyTorch's own were asked for values: those that wrap another one, and multi-head attention.
 
 use crate::reference::{Reference, assert_close};
 use eras::nn::Weighted;
@@ -98,4 +98,42 @@ fn weight_norm_is_pytorchs() {
         Wrapped::Conv(layer) => weight(case, layer),
         Wrapped::Transposed(layer) => weight(case, layer),
     });
+}
+
+#[test]
+fn multi_head_attention_is_pytorchs() {
+    for (name, options) in Reference::open("layers").cases("attention") {
+        let file = Reference::open("layers");
+        let case = Case { file, name };
+        let rng = &mut Rng::new(0);
+        let packed = options["layer"] == "packed";
+        let mut layer = if packed {
+            MultiHeadAttention::new(8, 2, rng)
+        } else {
+            MultiHeadAttention::separate(8, 6, 2, 2, rng)
+        };
+        let x = case.input(0).requires_grad();
+        layer.to_dtype(x.dtype());
+        // Behind x, and the memory, come the parameters.
+        let first = if packed { 1 } else { 2 };
+        let mut i = first;
+        layer.for_each_param_mut(&mut |_, param| {
+            param.set(&case.input(i));
+            i += 1;
+        });
+        let mut attend = AttentionOptions::new();
+        attend.causal = options["causal"] == true;
+        let mode = Mode::eval();
+        let mut leaves = vec![x.clone()];
+        let y = if packed {
+            layer.forward(&x, &attend, &mode)
+        } else {
+            let memory = case.input(1).requires_grad();
+            leaves.push(memory.clone());
+            layer.forward_cross(&x, &memory, &attend, &mode)
+        };
+        leaves.extend(layer.named_params().into_iter().map(|(_, param)| param));
+        let leaves: Vec<(usize, &Tensor)> = leaves.iter().enumerate().collect();
+        case.compare(&y, &leaves);
+    }
 }
