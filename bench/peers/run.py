@@ -42,6 +42,8 @@ WORKLOADS = {
     "matmul_512_bf16": ("matmul_512_bf16", ["torch"]),
     "matmul_1024_bf16": ("matmul_1024_bf16", ["torch"]),
     "matmul_2048_bf16": ("matmul_2048_bf16", ["torch"]),
+    "attention": ("attention", ["torch"]),
+    "attention_backward": ("attention_backward", ["torch"]),
     "softmax": ("softmax", ["torch", "jax"]),
     "layer_norm": ("layer_norm", ["torch", "jax"]),
     "adam": ("adam", ["torch", "jax"]),

@@ -108,6 +108,22 @@ def layer_norm(args):
     measure(args, lambda: F.layer_norm(x, (COLUMNS,), weight, bias))
 
 
+def attention(args, backward=False):
+    """Causal, 6 heads of 64 out of one projection of (16, 256)."""
+    x = torch.randn(16, 256, 3 * 384, requires_grad=backward)
+    dy = torch.randn(16, 256, 384)
+
+    def forward():
+        q, k, v = (part.view(16, 256, 6, 64).transpose(1, 2) for part in x.split(384, 2))
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(16, 256, 384)
+
+    measure(args, lambda: torch.autograd.grad(forward(), x, dy) if backward else forward())
+
+
+def attention_backward(args):
+    attention(args, backward=True)
+
+
 def adam(args):
     """The fused step, PyTorch's fastest."""
     w = torch.randn(ELEMENTS, requires_grad=True)
@@ -118,6 +134,7 @@ def adam(args):
 
 TRAININGS = {"mlp": mlp, "cnn": cnn, "resnet18": resnet18, "dcgan": dcgan, "unet": unet}
 WORKLOADS = {**TRAININGS, "softmax": softmax, "layer_norm": layer_norm, "adam": adam}
+WORKLOADS |= {"attention": attention, "attention_backward": attention_backward}
 for n in [512, 1024, 2048]:
     WORKLOADS[f"matmul_{n}"] = matmul(n, torch.float32)
     WORKLOADS[f"matmul_{n}_bf16"] = matmul(n, torch.bfloat16)

@@ -81,6 +81,7 @@ pub fn workloads() -> Vec<Workload> {
     let mut all = vec![crate::workloads::mlp::workload()];
     all.extend(crate::workloads::networks::workloads());
     all.extend(crate::workloads::matmul::workloads());
+    all.extend(crate::workloads::attention::workloads());
     all.extend(crate::workloads::rows::workloads());
     all.push(crate::workloads::adam::workload());
     all.extend(crate::workloads::small::workloads());

@@ -1,6 +1,7 @@
 //! The workloads. Sizes are those of `bench/peers`, so that the same names can be compared.
 
 pub(crate) mod adam;
+pub(crate) mod attention;
 pub(crate) mod early;
 pub(crate) mod matmul;
 pub(crate) mod mlp;
