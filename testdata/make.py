@@ -18,11 +18,11 @@ os.environ["JAX_ENABLE_X64"] = "1"
 import torch
 
 from cases import (
-    binary, bleu, conv, elementwise, images, indexing, initializers, layers, losses, matmul, metrics, norms, optimizers, reductions, schedules, trainings
+    attention, binary, bleu, conv, elementwise, images, indexing, initializers, layers, losses, matmul, metrics, norms, optimizers, reductions, schedules, trainings
 )  # fmt: skip
 
 FAMILIES = [
-    elementwise, binary, bleu, reductions, matmul, conv, images, norms, layers, indexing, losses, metrics, optimizers, schedules, trainings, initializers
+    elementwise, binary, reductions, matmul, attention, conv, images, norms, layers, indexing, losses, metrics, optimizers, schedules, trainings, initializers
 ]  # fmt: skip
 
 

@@ -3,9 +3,10 @@
 use super::{Draw, between, maps};
 use eras::nn::{
     self, Activation, BatchNorm, Conv1d, Conv2d, Conv3d, ConvTranspose2d, Dense, Dropout,
-    Embedding, Flatten, GroupNorm, Init, Layer, LayerNorm, Linear, Mode, RmsNorm, Sequential,
+    Embedding, Flatten, GroupNorm, Init, Layer, LayerNorm, Linear, Mode, MultiHeadAttention,
+    RmsNorm, Sequential,
 };
-use eras::{Dtype, Rng, Tensor};
+use eras::{AttentionOptions, Dtype, Rng, Tensor};
 
 /// Maps of batches `(B, ..)`, drawn with the shape of a sample.
 pub(crate) const LAYERS: &[(&str, Draw)] = maps! {
@@ -64,6 +65,11 @@ pub(crate) const LAYERS: &[(&str, Draw)] = maps! {
         let (n, m) = widths(r);
         let layer = ConvTranspose2d::new(n, m, 4, r).stride(2).padding(1);
         (vec![n, between(1, 9, r), between(1, 9, r)], move |x: &Tensor| layer.forward(x))
+    };
+    MultiHeadAttention: |r| {
+        let layer = MultiHeadAttention::grouped(12, 4, 2, r);
+        let options = AttentionOptions::new().causal();
+        (vec![between(1, 70, r), 12], move |x: &Tensor| layer.forward(x, &options, &Mode::eval()))
     };
     LayerNorm: |r| {
         let (n, m) = widths(r);

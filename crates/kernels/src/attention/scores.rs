@@ -121,6 +121,9 @@ impl<T: Float> Scores<'_, T> {
     /// Pairs of a query and a key that see each other, masks aside, in all heads.
     #[must_use]
     pub fn pairs(&self, shape: &Shape) -> usize {
+        if shape.rows() == 0 {
+            return 0; // however many queries a head would have
+        }
         let of_head = |batch: usize| {
             if !self.causal && self.window.is_none() {
                 return shape
@@ -133,8 +136,7 @@ impl<T: Float> Scores<'_, T> {
         };
         let heads: usize = match self.lengths {
             Some(_) => (0..shape.batch).map(of_head).sum(),
-            None if shape.batch > 0 => of_head(0).saturating_mul(shape.batch),
-            None => 0,
+            None => of_head(0).saturating_mul(shape.batch),
         };
         heads.saturating_mul(shape.heads)
     }

@@ -1,6 +1,6 @@
 //! Multi-head attention.
 
-use super::{Linear, Rotary};
+use super::{Dropout, Linear, Rotary};
 use crate::watch::Watch;
 use crate::{Init, Mode, Module, Param, Path, Visitor, VisitorMut};
 use eras_tensor::{AttentionOptions, Rng, Tensor};
@@ -28,8 +28,8 @@ pub struct MultiHeadAttention {
     pub heads: usize,
     /// Heads of keys and values, `G`.
     pub groups: usize,
-    /// The part of the shares that is dropped in training.
-    pub dropout: f64,
+    /// Drops shares in training.
+    pub dropout: Dropout,
     /// Positions of queries and keys.
     pub rotary: Option<Rotary>,
 }
@@ -120,7 +120,7 @@ impl MultiHeadAttention {
             out,
             heads,
             groups,
-            dropout: 0.0,
+            dropout: Dropout::new(0.0),
             rotary: None,
         }
     }
@@ -143,7 +143,7 @@ impl MultiHeadAttention {
     #[must_use]
     #[track_caller]
     pub fn dropout(mut self, p: f64) -> Self {
-        self.dropout = super::Dropout::new(p).p;
+        self.dropout = Dropout::new(p);
         self
     }
 
@@ -161,20 +161,18 @@ impl MultiHeadAttention {
     #[must_use]
     #[track_caller]
     pub fn forward(&self, x: &Tensor, options: &AttentionOptions, mode: &Mode) -> Tensor {
-        let watch = Watch::begin();
-        let y = match &self.project {
+        match &self.project {
             Projections::Packed(qkv) if self.rotary.is_none() => {
-                let options = self.options(options, mode);
-                let packed = qkv.forward(x);
-                self.out
-                    .forward(&packed.attention_packed(self.heads, self.groups, &options))
+                let (packed, options) = (qkv.forward(x), self.options(options, mode));
+                let watch = Watch::begin();
+                let y = packed.attention_packed(self.heads, self.groups, &options);
+                self.out.forward(&self.attended(watch, y))
             }
             _ => {
                 let (q, k, v) = self.project(x, 0);
                 self.attend(&q, &k, &v, options, mode)
             }
-        };
-        watch.end("MultiHeadAttention", self, y)
+        }
     }
 
     /// Cross attention: queries of `x (B, T, C)`, keys and values of `memory (B, S, M)`, to `(B, T, C)`.
@@ -190,10 +188,8 @@ impl MultiHeadAttention {
         options: &AttentionOptions,
         mode: &Mode,
     ) -> Tensor {
-        let watch = Watch::begin();
         let (k, v) = self.keys_values(memory, 0);
-        let y = self.attend(&self.queries(x, 0), &k, &v, options, mode);
-        watch.end("MultiHeadAttention", self, y)
+        self.attend(&self.queries(x, 0), &k, &v, options, mode)
     }
 
     /// The queries of `x (B, T, C)`, whose first row is at place `start`: `(B, H, T, D)`.
@@ -272,18 +268,25 @@ impl MultiHeadAttention {
         options: &AttentionOptions,
         mode: &Mode,
     ) -> Tensor {
-        let y = q.attention(k, v, &self.options(options, mode)); // (B, H, T, D)
+        let options = self.options(options, mode);
+        let watch = Watch::begin();
+        let y = q.attention(k, v, &options); // (B, H, T, D)
         let &[batch, heads, rows, width] = y.shape() else {
             unreachable!("attention has four axes")
         };
-        self.out
-            .forward(&y.transpose(1, 2).reshape([batch, rows, heads * width]))
+        let y = y.transpose(1, 2).reshape([batch, rows, heads * width]);
+        self.out.forward(&self.attended(watch, y))
+    }
+
+    /// The projections tell for themselves what they did; this is what lies between them, which has no parameters.
+    fn attended(&self, watch: Watch, y: Tensor) -> Tensor {
+        watch.end("Attention", &self.dropout, y)
     }
 
     fn options(&self, options: &AttentionOptions, mode: &Mode) -> AttentionOptions {
         let options = options.clone();
-        if self.dropout > 0.0 && mode.is_training() {
-            return options.dropout(self.dropout, &mode.rng());
+        if self.dropout.p > 0.0 && mode.is_training() {
+            return options.dropout(self.dropout.p, &mode.rng());
         }
         options
     }
