@@ -62,10 +62,10 @@ pub static ALL: &[&dyn Recipe] = &[
     &deep_learning::DenoisingAutoencoderRecipe,
     &deep_learning::VaeRecipe,
     &deep_learning::CvaeRecipe,
-    &deep_learning::GanRecipe,
-    &deep_learning::CganRecipe,
-    &deep_learning::DcganRecipe,
-    &deep_learning::WganGpRecipe,
+    deep_learning::GAN,
+    deep_learning::CGAN,
+    deep_learning::DCGAN,
+    deep_learning::WGAN_GP,
     &deep_learning::UNetRecipe,
 ];
 
