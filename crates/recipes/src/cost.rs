@@ -180,10 +180,11 @@ mod tests {
 
     #[test]
     fn an_estimate_counts_steps_and_leaves_no_trace() {
+        /// A recipe, its settings, and the steps of its epoch.
+        type Case<'a> = (&'a dyn Recipe, &'a [&'a str], &'a [&'a str], u64);
         let digits = ["epochs=1", "batch_size=20", "limit=200", "judged=60"];
         let pictures = ["epochs=1", "samples=40"];
-        // The last is the number of an epoch's steps.
-        let cases: [(&dyn Recipe, &[&str], &[&str], u64); 4] = [
+        let cases: [Case<'_>; 4] = [
             (DCGAN, &digits, &["noise=8", "width=2"], 10),
             (
                 WGAN_GP,
