@@ -124,7 +124,8 @@ impl Discriminator {
     }
 }
 
-const WEIGHTS: Init = Init::Normal {
+/// How all of them begin.
+pub(super) const WEIGHTS: Init = Init::Normal {
     mean: 0.0,
     std: 0.02,
 };
@@ -132,7 +133,7 @@ const WEIGHTS: Init = Init::Normal {
 /// What follows in discriminators.
 pub(super) const LEAKY: Activation = Activation::LeakyRelu(0.2);
 
-fn batch_norm(channels: usize, rng: &mut Rng) -> BatchNorm {
+pub(super) fn batch_norm(channels: usize, rng: &mut Rng) -> BatchNorm {
     let mut norm = BatchNorm::new(channels);
     norm.weight
         .set(&Init::normal(1.0, 0.02).draw([channels], rng));
