@@ -62,6 +62,7 @@ pub static ALL: &[&dyn Recipe] = &[
     &deep_learning::DenoisingAutoencoderRecipe,
     &deep_learning::VaeRecipe,
     &deep_learning::CvaeRecipe,
+    &deep_learning::VqVaeRecipe,
     deep_learning::GAN,
     deep_learning::CGAN,
     deep_learning::DCGAN,
