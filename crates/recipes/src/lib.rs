@@ -56,6 +56,7 @@ pub static ALL: &[&dyn Recipe] = &[
     &deep_learning::KerasCnnRecipe,
     &deep_learning::AlexNetRecipe,
     &deep_learning::VggRecipe,
+    &deep_learning::DegradationRecipe,
     &deep_learning::ResNet20Recipe,
     &deep_learning::ResNet18Recipe,
     &deep_learning::AutoencoderRecipe,
