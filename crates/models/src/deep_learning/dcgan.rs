@@ -124,8 +124,7 @@ impl Discriminator {
     }
 }
 
-/// How all of them begin.
-pub(super) const WEIGHTS: Init = Init::Normal {
+const WEIGHTS: Init = Init::Normal {
     mean: 0.0,
     std: 0.02,
 };
@@ -133,7 +132,7 @@ pub(super) const WEIGHTS: Init = Init::Normal {
 /// What follows in discriminators.
 pub(super) const LEAKY: Activation = Activation::LeakyRelu(0.2);
 
-pub(super) fn batch_norm(channels: usize, rng: &mut Rng) -> BatchNorm {
+fn batch_norm(channels: usize, rng: &mut Rng) -> BatchNorm {
     let mut norm = BatchNorm::new(channels);
     norm.weight
         .set(&Init::normal(1.0, 0.02).draw([channels], rng));

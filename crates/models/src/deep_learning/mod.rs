@@ -17,7 +17,6 @@ mod resnet;
 mod unet;
 mod vae;
 mod vgg;
-pub mod video_gan;
 mod vq_vae;
 pub mod wgan_gp;
 
