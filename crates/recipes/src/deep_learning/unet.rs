@@ -46,10 +46,10 @@ struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            epochs: 8,
+            epochs: 5,
             batch_size: 16,
             seed: 0,
-            samples: 8000,
+            samples: 16_000,
             size: 48,
             noise: 0.1,
             channels: 16,
