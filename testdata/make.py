@@ -22,7 +22,7 @@ from cases import (
 )  # fmt: skip
 
 FAMILIES = [
-    elementwise, binary, reductions, matmul, attention, conv, images, norms, layers, indexing, losses, metrics, optimizers, schedules, trainings, initializers
+    elementwise, binary, bleu, reductions, matmul, attention, conv, images, norms, layers, indexing, losses, metrics, optimizers, schedules, trainings, initializers
 ]  # fmt: skip
 
 

@@ -53,7 +53,9 @@ pub(crate) fn train(args: &TrainArgs) -> Result<()> {
         match (args.format, estimate) {
             (Format::Json, Some(estimate)) => output::json(&estimate.entries().into()),
             (Format::Text, Some(estimate)) => output::line(&estimate.to_string()),
-            (_, None) => eprintln!("an experiment without training steps: nothing to estimate"),
+            (_, None) => {
+                eprintln!("`{}` is an experiment: nothing to estimate", config.recipe);
+            }
         }
         return Ok(());
     }

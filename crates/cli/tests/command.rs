@@ -3,7 +3,7 @@
 mod scratch;
 
 use eras_report::Picture;
-use scratch::{Scratch, weights};
+use scratch::{Scratch, lines, weights};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -14,13 +14,6 @@ const SMALL: [&str; 4] = ["train", "mlp", "--set", "hidden=[16]"];
 
 fn small(more: &[&'static str]) -> Vec<&'static str> {
     [&SMALL, more].concat()
-}
-
-fn lines(output: &str) -> Vec<Value> {
-    output
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
 }
 
 #[test]

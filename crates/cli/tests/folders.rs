@@ -1,12 +1,13 @@
 //! The user's own pictures, and models that begin from others, with the binary as a user runs it.
 
+mod pictures;
 mod scratch;
 
 use eras_report::Picture;
-use scratch::{Scratch, weights};
+use pictures::folders;
+use scratch::{Scratch, lines, weights};
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
 
 /// A picture of 16 x 16 with a bright bar: upright, lying, or none for the class.
 fn bar(class: usize, i: usize) -> Picture {
@@ -18,18 +19,6 @@ fn bar(class: usize, i: usize) -> Picture {
         [if is_lit { 220 } else { 20 } + noise, 40 + noise, noise]
     });
     Picture::rgb(16, 16, pixels.collect())
-}
-
-/// Folders of classes in `root`, with so many pictures each.
-fn pictures(root: &Path, classes: &[(&str, usize)]) {
-    for (class, (name, count)) in classes.iter().enumerate() {
-        fs::create_dir_all(root.join(name)).unwrap();
-        for i in 0..*count {
-            bar(class, i)
-                .save(root.join(name).join(format!("{i:03}.png")))
-                .unwrap();
-        }
-    }
 }
 
 const BARS: [(&str, usize); 3] = [("upright", 60), ("lying", 60), ("nothing", 20)];
@@ -50,13 +39,13 @@ fn train<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn last(output: &str) -> Value {
-    serde_json::from_str(output.lines().last().unwrap()).unwrap()
+    lines(output).pop().unwrap()
 }
 
 #[test]
 fn a_folder_of_pictures_is_split_trained_on_evaluated_and_asked() {
     let at = Scratch::new("folder");
-    pictures(&at.path("bars"), &BARS);
+    folders(&at.path("bars"), &BARS, bar);
     fs::write(at.path("bars/lying/broken.jpg"), "no picture").unwrap();
     // One whose beginning is a picture's, and which is found out when its turn comes.
     let whole = bar(0, 99).png();
@@ -105,14 +94,14 @@ fn a_folder_of_pictures_is_split_trained_on_evaluated_and_asked() {
         "--format",
         "json",
     ]);
-    let best: Vec<Value> = answers
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["classes"][0]["class"].clone())
+    let best: Vec<Value> = lines(&answers)
+        .iter()
+        .map(|line| line["classes"][0]["class"].clone())
         .collect();
     assert_eq!(best, ["upright", "lying", "nothing"]);
     let all = last(&at.good(&["eval", "run", "--data", "moved", "--format", "json"]));
     assert!(all["test_accuracy"].as_f64().unwrap() > 0.9, "{all}");
-    pictures(&at.path("other"), &[("cat", 3), ("dog", 3)]);
+    folders(&at.path("other"), &[("cat", 3), ("dog", 3)], bar);
     let (code, text) = at.bad(&["eval", "run", "--data", "other"]);
     assert!(
         code == 2 && text.contains("found the classes [\"cat\", \"dog\"], but the run has learned"),
@@ -123,7 +112,7 @@ fn a_folder_of_pictures_is_split_trained_on_evaluated_and_asked() {
 #[test]
 fn a_training_on_a_folder_repeats_and_goes_on_to_the_bit_at_any_number_of_threads() {
     let at = Scratch::new("folder-bits");
-    pictures(&at.path("bars"), &BARS);
+    folders(&at.path("bars"), &BARS, bar);
     let all = [
         "--data",
         "bars",
@@ -168,8 +157,8 @@ fn a_training_on_a_folder_repeats_and_goes_on_to_the_bit_at_any_number_of_thread
 #[test]
 fn folders_with_train_and_test_are_taken_as_they_are_and_bad_ones_are_named() {
     let at = Scratch::new("folder-bad");
-    pictures(&at.path("split/train"), &[("a", 12), ("b", 12)]);
-    pictures(&at.path("split/test"), &[("a", 5), ("b", 5)]);
+    folders(&at.path("split/train"), &[("a", 12), ("b", 12)], bar);
+    folders(&at.path("split/test"), &[("a", 5), ("b", 5)], bar);
     at.good(&train(&[
         "--data", "split", "--epochs", "1", "--out", "run",
     ]));
@@ -199,7 +188,7 @@ fn folders_with_train_and_test_are_taken_as_they_are_and_bad_ones_are_named() {
         &train(&["--set", "dataset=imagenet"]),
         "setting `dataset` is `imagenet`",
     );
-    pictures(&at.path("one"), &[("a", 1), ("b", 1)]);
+    folders(&at.path("one"), &[("a", 1), ("b", 1)], bar);
     say(
         &train(&["--data", "one"]),
         "2 pictures leave none to test with",
@@ -209,8 +198,8 @@ fn folders_with_train_and_test_are_taken_as_they_are_and_bad_ones_are_named() {
 #[test]
 fn a_model_begins_with_what_fits_of_another_and_keeps_what_is_frozen() {
     let at = Scratch::new("from");
-    pictures(&at.path("bars"), &BARS);
-    pictures(&at.path("two"), &[("up", 30), ("down", 30)]);
+    folders(&at.path("bars"), &BARS, bar);
+    folders(&at.path("two"), &[("up", 30), ("down", 30)], bar);
     at.good(&train(&[
         "--data", "bars", "--epochs", "6", "--out", "first",
     ]));
@@ -280,7 +269,7 @@ fn a_model_begins_with_what_fits_of_another_and_keeps_what_is_frozen() {
 #[test]
 fn what_a_model_cannot_begin_from_or_freeze_is_said() {
     let at = Scratch::new("from-bad");
-    pictures(&at.path("bars"), &BARS);
+    folders(&at.path("bars"), &BARS, bar);
     at.good(&train(&[
         "--data", "bars", "--epochs", "1", "--out", "first",
     ]));
@@ -338,7 +327,7 @@ fn what_a_model_cannot_begin_from_or_freeze_is_said() {
 #[test]
 fn a_model_that_makes_no_pictures_is_not_sampled() {
     let at = Scratch::new("sample");
-    pictures(&at.path("bars"), &BARS);
+    folders(&at.path("bars"), &BARS, bar);
     at.good(&train(&["--data", "bars", "--epochs", "1", "--out", "run"]));
     let say = |args: &[&str], code: i32, wanted: &str| {
         let (found, text) = at.bad(&[&["sample"], args].concat());

@@ -1,6 +1,7 @@
 //! What a training survives: kills at any instant, a full disk, signals. (`ERAS_KILLS=500` for the long form.)
 #![cfg(unix)]
 
+#[expect(dead_code, reason = "events are read here as they come")]
 mod scratch;
 
 use scratch::{Scratch, weights};

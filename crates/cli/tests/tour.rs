@@ -3,7 +3,7 @@
 #[expect(dead_code, reason = "nothing is trained here whose weights are kept")]
 mod scratch;
 
-use scratch::Scratch;
+use scratch::{Scratch, lines};
 use serde_json::Value;
 use std::fs;
 use std::process::{Command, Stdio};
@@ -11,11 +11,6 @@ use std::time::{Duration, Instant};
 
 /// Stops that take little time even without optimization.
 const SHORT: [&str; 5] = ["tour", "--only", "perceptron", "adaline", "backprop"];
-
-fn lines(output: &str) -> Vec<Value> {
-    let values = output.lines().map(serde_json::from_str);
-    values.collect::<Result<_, _>>().unwrap()
-}
 
 #[test]
 fn the_story_is_told_in_plain_text_and_leaves_a_page_with_its_pictures() {

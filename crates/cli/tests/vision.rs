@@ -1,10 +1,10 @@
 //! Convolutional networks on the user's own pictures, with the binary as a user runs it.
 
+mod pictures;
 mod scratch;
 
 use eras_report::Picture;
-use scratch::{Scratch, weights};
-use serde_json::Value;
+use scratch::{Scratch, lines, weights};
 use std::fs;
 use std::path::Path;
 
@@ -21,17 +21,9 @@ fn square(class: usize, i: usize) -> Picture {
 }
 
 /// Folders of classes in `root`: 48 red, 48 green and 16 with nothing.
-fn pictures(root: &Path) {
-    for (class, (name, count)) in [("red", 48), ("green", 48), ("nothing", 16)]
-        .into_iter()
-        .enumerate()
-    {
-        fs::create_dir_all(root.join(name)).unwrap();
-        for i in 0..count {
-            let path = root.join(name).join(format!("{i:03}.png"));
-            square(class, i).save(path).unwrap();
-        }
-    }
+fn squares(root: &Path) {
+    let classes = [("red", 48), ("green", 48), ("nothing", 16)];
+    pictures::folders(root, &classes, square);
 }
 
 /// The smallest residual network, with what more is said.
@@ -55,17 +47,10 @@ fn train<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&small, more].concat()
 }
 
-fn lines(output: &str) -> Vec<Value> {
-    output
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
-
 #[test]
 fn a_residual_network_learns_a_folder_shows_where_it_looked_and_is_asked() {
     let at = Scratch::new("vision");
-    pictures(&at.path("squares"));
+    squares(&at.path("squares"));
     fs::write(at.path("squares/red/broken.png"), "no picture").unwrap();
     let output = at.run(&train(&[
         "--epochs", "8", "--format", "json", "--out", "run",
@@ -116,7 +101,7 @@ fn a_residual_network_learns_a_folder_shows_where_it_looked_and_is_asked() {
 #[test]
 fn a_residual_network_repeats_to_the_bit_at_any_number_of_threads() {
     let at = Scratch::new("vision-bits");
-    pictures(&at.path("squares"));
+    squares(&at.path("squares"));
     at.good(&train(&["--epochs", "1", "--threads", "1", "--out", "one"]));
     at.good(&[
         "train",
@@ -132,9 +117,9 @@ fn a_residual_network_repeats_to_the_bit_at_any_number_of_threads() {
 #[test]
 fn what_does_not_suit_a_network_is_said() {
     let at = Scratch::new("vision-bad");
-    pictures(&at.path("squares"));
+    squares(&at.path("squares"));
     let data = ["--data", "squares"];
-    let usage: [(&[&str], &str); 7] = [
+    let usage: [(&[&str], &str); 8] = [
         (
             &["train", "lenet", "--data", "squares"],
             "LeNet-5 sees gray pictures of 28x28, not [3, 32, 32]",
@@ -162,6 +147,10 @@ fn what_does_not_suit_a_network_is_said() {
         (
             &["train", "resnet18", "--set", "schedule=cosin"],
             "did you mean `cosine`?",
+        ),
+        (
+            &["train", "degradation", "--set", "deep=20"],
+            "setting `deep` wants a depth of 6n + 2 above `shallow`",
         ),
     ];
     for (args, wanted) in usage {

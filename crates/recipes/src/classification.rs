@@ -101,13 +101,7 @@ impl<M: Layer> Prepared for Task<M> {
         let forecast = self
             .trainer
             .forecast(&mut self.model, &self.sets.train, &self.sets.test)?;
-        Ok(Some(Estimate {
-            memory: cost::memory(&step),
-            free: machine::free_memory(),
-            summary,
-            step,
-            forecast,
-        }))
+        Ok(Some(Estimate::of_passes(summary, step, forecast)))
     }
 
     fn train(self: Box<Self>, job: Job<'_>) -> Result<Outcome> {

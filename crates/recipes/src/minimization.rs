@@ -4,7 +4,6 @@
 use crate::classification::check_loop;
 use crate::cost::{self, Estimate};
 use crate::experiment::{self, Findings};
-use crate::machine;
 use crate::recipe::{Evaluation, Job, Outcome, Prepared, Recipe};
 use crate::run::{Fingerprints, Run};
 use crate::settings;
@@ -192,13 +191,7 @@ impl<M: Module, O: Objective<M>> Prepared for Task<M, O> {
         let step = summary.step(samples, trainer.optimizer());
         cost::check_memory(&step)?;
         let forecast = trainer.forecast_of(&self.objective, &mut self.model, train, Some(test))?;
-        Ok(Some(Estimate {
-            memory: cost::memory(&step),
-            free: machine::free_memory(),
-            summary,
-            step,
-            forecast,
-        }))
+        Ok(Some(Estimate::of_passes(summary, step, forecast)))
     }
 
     fn train(mut self: Box<Self>, mut job: Job<'_>) -> Result<Outcome> {

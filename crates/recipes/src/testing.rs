@@ -1,6 +1,7 @@
 //! What tests of recipes have in common: small trainings, stopped and gone on with.
 
-use crate::recipe::{Job, Outcome, Recipe};
+use crate::cost::Estimate;
+use crate::recipe::{Job, Outcome, Prepared, Recipe};
 use crate::run::{Config, Run};
 use crate::settings;
 use eras_tensor::Result;
@@ -41,11 +42,7 @@ pub(crate) fn train_on(
     stop: Option<u64>,
     resume: bool,
 ) -> Result<Outcome> {
-    let mut settings = recipe.defaults();
-    for assignment in assignments {
-        settings::assign(&mut settings, assignment)?;
-    }
-    let mut config = Config::new(recipe.card().name, settings, eras_tensor::threads());
+    let mut config = config(recipe, assignments)?;
     config.data = data.map(Path::to_owned);
     let prepared = recipe.prepare(&config)?;
     let run = if resume {
@@ -53,10 +50,41 @@ pub(crate) fn train_on(
     } else {
         Run::create(folder, config)?
     };
+    carry_out(prepared, &run, stop, resume)
+}
+
+/// What the training of `recipe` with these settings is said to cost, and then the training itself, in `folder`.
+pub(crate) fn train_estimated(
+    recipe: &dyn Recipe,
+    assignments: &[&str],
+    folder: &Path,
+) -> Result<Option<Estimate>> {
+    let config = config(recipe, assignments)?;
+    let mut prepared = recipe.prepare(&config)?;
+    let estimate = prepared.estimate()?;
+    carry_out(prepared, &Run::create(folder, config)?, None, false)?;
+    Ok(estimate)
+}
+
+fn config(recipe: &dyn Recipe, assignments: &[&str]) -> Result<Config> {
+    let mut settings = recipe.defaults();
+    for assignment in assignments {
+        settings::assign(&mut settings, assignment)?;
+    }
+    let name = recipe.card().name;
+    Ok(Config::new(name, settings, eras_tensor::threads()))
+}
+
+fn carry_out(
+    prepared: Box<dyn Prepared>,
+    run: &Run,
+    stop: Option<u64>,
+    resume: bool,
+) -> Result<Outcome> {
     let flag = Arc::new(AtomicBool::new(false));
     let stop = stop.map(|step| Box::new(StopAfter(step, flag.clone())) as Box<dyn Callback>);
     prepared.train(Job {
-        run: &run,
+        run,
         resume,
         observers: stop.into_iter().collect(),
         stop: flag,

@@ -4,6 +4,7 @@
 use crate::callback::{Callback, Callbacks, Moment};
 use crate::checkpoint::{Learned, Position, Snapshot};
 use crate::clock::{Clock, counted};
+use crate::forecast::{Forecast, tried};
 use crate::score::{Epoch, History, Score};
 use crate::totals::{Counted, Measure};
 use eras_data::{Batch, Dataset, Loader};
@@ -12,6 +13,7 @@ use eras_tensor::{Error, Result, Tensor};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Something that learns by steps of its own; [`Course`] takes it through the epochs.
 pub trait Learner {
@@ -231,16 +233,7 @@ impl Course {
         data: &dyn Dataset,
         from: Option<&Snapshot>,
     ) -> Result<History> {
-        if data.len() < self.batch_size {
-            return Err(Error::new(format!(
-                "the data set has {} samples, wanted at least the {} of a batch",
-                data.len(),
-                self.batch_size
-            )));
-        }
-        let mut loader = Loader::new(data, self.batch_size)
-            .drop_last()
-            .shuffle(self.seed);
+        let mut loader = self.loader(data)?;
         let mut at = Position::start(self.seed, self.batch_size, 1, data);
         if let Some(snapshot) = from {
             let mut parts = learner.parts();
@@ -303,6 +296,46 @@ impl Course {
         };
         callbacks.end(&history)?;
         Ok(history)
+    }
+
+    /// What [`run`](Self::run) will take, from ten steps of it; weights and optimizers are then as they were, and no callback
+    /// is told. What [`Learner::score`] takes is not in it.
+    ///
+    /// # Errors
+    /// If the set has not a batch or cannot be read.
+    pub fn forecast(&self, learner: &mut impl Learner, data: &dyn Dataset) -> Result<Forecast> {
+        let mut loader = self.loader(data)?;
+        let parts = learner.parts();
+        let (weights, state) = (parts.model.state(), parts.optimizers.state());
+        let step = tried(|step| {
+            let Some(batch) = loader.next_batch()? else {
+                return Ok(false);
+            };
+            learner.step(&batch, &Mode::train(self.seed, step));
+            Ok(true)
+        })?;
+        let mut parts = learner.parts();
+        parts.model.load_state(&weights)?;
+        parts.optimizers.load_state(&state)?;
+        Ok(Forecast {
+            epochs: self.epochs,
+            steps: loader.batches(),
+            step: step.time,
+            flops: step.flops,
+            validation: Duration::ZERO,
+        })
+    }
+
+    fn loader<'a>(&self, data: &'a dyn Dataset) -> Result<Loader<'a>> {
+        if data.len() < self.batch_size {
+            return Err(Error::new(format!(
+                "the data set has {} samples, wanted at least the {} of a batch",
+                data.len(),
+                self.batch_size
+            )));
+        }
+        let loader = Loader::new(data, self.batch_size);
+        Ok(loader.drop_last().shuffle(self.seed))
     }
 
     fn moment<'a>(

@@ -140,6 +140,37 @@ fn a_course_that_was_stopped_ends_with_the_same_bits() {
 }
 
 #[test]
+fn a_forecast_of_a_course_leaves_no_trace() {
+    let data = data();
+    let (mut plain, mut probed) = (Duel::new(), Duel::new());
+    let forecast = course().forecast(&mut probed, &data).unwrap();
+    assert_eq!(probed.steps, 4); // 70 samples have no more batches of 16
+    assert_eq!(
+        (forecast.epochs, forecast.steps, forecast.all_steps()),
+        (4, 4, 16)
+    );
+    // Three passes forward, two of them back to weights alone, each of 16 x 4 products.
+    assert_eq!(forecast.flops, 5 * 2 * 16 * 4);
+    assert!(forecast.seconds() > 0.0);
+    for duel in [&mut plain, &mut probed] {
+        course().run(duel, &data, None).unwrap();
+    }
+    assert_eq!(hash(&probed.both), hash(&plain.both));
+
+    // In the middle of a training too: the optimizers have learned something by then.
+    for duel in [&mut plain, &mut probed] {
+        course().seed(10).run(duel, &data, None).unwrap();
+    }
+    course().forecast(&mut probed, &data).unwrap();
+    for duel in [&mut plain, &mut probed] {
+        course().seed(11).run(duel, &data, None).unwrap();
+    }
+    assert_eq!(hash(&probed.both), hash(&plain.both));
+    let error = course().batch_size(71).forecast(&mut probed, &data);
+    assert!(error.unwrap_err().to_string().contains("70 samples"));
+}
+
+#[test]
 fn a_number_that_is_none_ends_a_course_and_is_named() {
     let mut duel = Duel {
         spoiled: 5,

@@ -61,6 +61,12 @@ impl Drop for Scratch {
     }
 }
 
+/// What a command said with `--format json`, a value a line.
+pub(crate) fn lines(output: &str) -> Vec<Value> {
+    let values = output.lines().map(serde_json::from_str);
+    values.collect::<Result<_, _>>().unwrap()
+}
+
 /// The hash of the weights of a run's latest checkpoint.
 pub(crate) fn weights(run: &Path) -> String {
     let mut manifests: Vec<PathBuf> = fs::read_dir(run.join("checkpoints"))

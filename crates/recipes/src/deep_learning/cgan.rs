@@ -1,22 +1,19 @@
 //! The conditional adversarial net on digits and clothes (Mirza & Osindero 2014, arXiv:1411.1784).
 
-use super::adversarial::{self, Common, Contest, Game, Players};
+use super::adversarial::{self, Adversarial, Common, Contest, Players};
 use crate::promise::{Bound, Promise, Unit};
-use crate::recipe::{Card, Era, Evaluation, Prepared, Recipe, SampleRequest, Sampled};
-use crate::run::{Config, Run};
-use crate::settings::{self, to_table};
+use crate::recipe::{Card, Era, Recipe};
+use crate::settings;
 use eras_data::{Batch, Mnist};
 use eras_models::deep_learning::cgan::{Cgan, Discriminator};
 use eras_models::deep_learning::gan::discriminator_loss;
-use eras_nn::{Mode, Sgd};
+use eras_nn::{Mode, Sgd, Summary};
 use eras_tensor::{Result, Rng, Tensor, no_grad};
 use eras_train::{Learner, Parts, Step};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 /// `eras train cgan`.
-#[derive(Debug)]
-pub struct CganRecipe;
+pub const CGAN: &dyn Recipe = &Adversarial::<Duel>::new();
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
@@ -44,101 +41,11 @@ impl Default for Settings {
     }
 }
 
-impl Recipe for CganRecipe {
-    fn card(&self) -> Card {
-        Card {
-            name: "cgan",
-            title: "The conditional adversarial net: digits to order",
-            era: Era::DeepLearning,
-            paper: "Mirza & Osindero 2014, Conditional generative adversarial nets",
-            data: "MNIST (embedded), or Fashion-MNIST",
-            promise: "90% of 10,000 samples read as the class that was asked for",
-        }
-    }
-
-    fn promises(&self) -> Vec<Promise> {
-        let promise = |name, unit, bound| Promise { name, unit, bound };
-        vec![promise("as_asked_for", Unit::Share, Bound::AtLeast(0.9))]
-    }
-
-    fn unit(&self, number: &str) -> Unit {
-        adversarial::unit(number)
-    }
-
-    fn defaults(&self) -> toml::Table {
-        to_table(&Settings::default())
-    }
-
-    fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>> {
-        Ok(Box::new(game(config, config.data.as_deref())?))
-    }
-
-    fn evaluate(&self, run: &Run, data: Option<&Path>) -> Result<Evaluation> {
-        let config = run.config();
-        let game = game(config, data.or(config.data.as_deref()))?;
-        adversarial::evaluate(game, run)
-    }
-
-    fn sample(&self, run: &Run, request: &SampleRequest) -> Result<Sampled> {
-        let settings = settings(run.config())?;
-        adversarial::sample(Duel::new(&settings), &settings.common.dataset, run, request)
-    }
-}
-
-/// The settings of a run, checked.
-fn settings(config: &Config) -> Result<Settings> {
-    let settings: Settings = settings::read(&config.settings)?;
-    settings.common.check()?;
-    let rules = [
-        (settings.noise > 0, "noise", "at least 1"),
-        (
-            settings.scale > 0.0 && settings.scale <= 16.0,
-            "scale",
-            "a number above 0, at most 16",
-        ),
-    ];
-    settings::want(&rules)?;
-    adversarial::check_optimizer(settings.lr, ("momentum", settings.momentum))?;
-    Ok(settings)
-}
-
-fn game(config: &Config, folder: Option<&Path>) -> Result<Game<Duel>> {
-    let settings = settings(config)?;
-    let data = settings.common.data(folder)?;
-    Ok(Game {
-        recipe: &CganRecipe,
-        story: include_str!("../../stories/cgan.md"),
-        contest: Duel::new(&settings),
-        common: settings.common,
-        data,
-    })
-}
-
 struct Duel {
     cgan: Cgan,
     players: Players,
     noise: usize,
     batch_size: usize,
-}
-
-impl Duel {
-    fn new(settings: &Settings) -> Self {
-        let Settings {
-            noise,
-            scale,
-            lr,
-            momentum,
-            ..
-        } = *settings;
-        let (pixels, classes) = (28 * 28, Mnist::CLASSES.len()); // as many as Fashion-MNIST's
-        let rng = &mut Rng::new(settings.common.seed);
-        Self {
-            cgan: Cgan::scaled(scale, noise, pixels, classes, rng),
-            players: Players::new(Sgd::new(lr).momentum(momentum)),
-            noise,
-            batch_size: settings.common.batch_size,
-        }
-    }
 }
 
 impl Learner for Duel {
@@ -165,7 +72,70 @@ impl Learner for Duel {
 }
 
 impl Contest for Duel {
+    type Settings = Settings;
+
+    const CARD: Card = Card {
+        name: "cgan",
+        title: "The conditional adversarial net: digits to order",
+        era: Era::DeepLearning,
+        paper: "Mirza & Osindero 2014, Conditional generative adversarial nets",
+        data: "MNIST (embedded), or Fashion-MNIST",
+        promise: "90% of 10,000 samples read as the class that was asked for",
+    };
+    const PROMISES: &'static [Promise] = &[Promise {
+        name: "as_asked_for",
+        unit: Unit::Share,
+        bound: Bound::AtLeast(0.9),
+    }];
+    const STORY: &'static str = include_str!("../../stories/cgan.md");
     const CONDITIONAL: bool = true;
+
+    fn common(settings: &Settings) -> &Common {
+        &settings.common
+    }
+
+    fn check(settings: &Settings) -> Result<()> {
+        let rules = [
+            (settings.noise > 0, "noise", "at least 1"),
+            (
+                settings.scale > 0.0 && settings.scale <= 16.0,
+                "scale",
+                "a number above 0, at most 16",
+            ),
+        ];
+        settings::want(&rules)?;
+        adversarial::check_optimizer(settings.lr, ("momentum", settings.momentum))
+    }
+
+    fn new(settings: &Settings) -> Self {
+        let Settings {
+            noise,
+            scale,
+            lr,
+            momentum,
+            ..
+        } = *settings;
+        let (pixels, classes) = (28 * 28, Mnist::CLASSES.len()); // as many as Fashion-MNIST's
+        let rng = &mut Rng::new(settings.common.seed);
+        Self {
+            cgan: Cgan::scaled(scale, noise, pixels, classes, rng),
+            players: Players::new(Sgd::new(lr).momentum(momentum)),
+            noise,
+            batch_size: settings.common.batch_size,
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        Summary::of(&self.cgan, |n| {
+            let (z, mode) = (self.noise(n, &mut Rng::new(0)), &Mode::train(0, 0));
+            let Cgan {
+                generator,
+                discriminator,
+            } = &self.cgan;
+            let classes = Tensor::from(vec![0i64; n]);
+            discriminator.forward(&generator.forward(&z, &classes, mode), &classes, mode)
+        })
+    }
 
     fn samples_per_step(&self) -> usize {
         self.batch_size

@@ -1,22 +1,19 @@
 //! The deep convolutional adversarial net on digits and clothes (Radford, Metz & Chintala 2015, arXiv:1511.06434).
 
-use super::adversarial::{self, Common, Contest, Game, Players, signed, unsigned};
+use super::adversarial::{self, Adversarial, Common, Contest, Players, signed, unsigned};
 use crate::promise::{Bound, Promise, Unit};
-use crate::recipe::{Card, Era, Evaluation, Prepared, Recipe, SampleRequest, Sampled};
-use crate::run::{Config, Run};
-use crate::settings::{self, to_table};
+use crate::recipe::{Card, Era, Recipe};
+use crate::settings;
 use eras_data::Batch;
 use eras_models::deep_learning::dcgan::{Dcgan, Discriminator};
 use eras_models::deep_learning::gan::discriminator_loss;
-use eras_nn::{Adam, Mode};
+use eras_nn::{Adam, Mode, Summary};
 use eras_tensor::{Result, Rng, Tensor, no_grad};
 use eras_train::{Learner, Parts, Step};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 /// `eras train dcgan`.
-#[derive(Debug)]
-pub struct DcganRecipe;
+pub const DCGAN: &dyn Recipe = &Adversarial::<Duel>::new();
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
@@ -44,92 +41,11 @@ impl Default for Settings {
     }
 }
 
-impl Recipe for DcganRecipe {
-    fn card(&self) -> Card {
-        Card {
-            name: "dcgan",
-            title: "The deep convolutional adversarial net",
-            era: Era::DeepLearning,
-            paper: "Radford, Metz & Chintala 2015, Unsupervised representation learning with deep convolutional generative adversarial networks",
-            data: "MNIST (embedded), or Fashion-MNIST",
-            promise: "each class 5% to 15% of 10,000 samples, as LeNet sees them",
-        }
-    }
-
-    fn promises(&self) -> Vec<Promise> {
-        let promise = |name, unit, bound| Promise { name, unit, bound };
-        vec![
-            promise("smallest_class", Unit::Share, Bound::AtLeast(0.05)),
-            promise("largest_class", Unit::Share, Bound::AtMost(0.15)),
-        ]
-    }
-
-    fn unit(&self, number: &str) -> Unit {
-        adversarial::unit(number)
-    }
-
-    fn defaults(&self) -> toml::Table {
-        to_table(&Settings::default())
-    }
-
-    fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>> {
-        Ok(Box::new(game(config, config.data.as_deref())?))
-    }
-
-    fn evaluate(&self, run: &Run, data: Option<&Path>) -> Result<Evaluation> {
-        let config = run.config();
-        let game = game(config, data.or(config.data.as_deref()))?;
-        adversarial::evaluate(game, run)
-    }
-
-    fn sample(&self, run: &Run, request: &SampleRequest) -> Result<Sampled> {
-        let settings = settings(run.config())?;
-        adversarial::sample(Duel::new(&settings), &settings.common.dataset, run, request)
-    }
-}
-
-/// The settings of a run, checked.
-fn settings(config: &Config) -> Result<Settings> {
-    let settings: Settings = settings::read(&config.settings)?;
-    settings.common.check()?;
-    let rules = [
-        (settings.noise > 0, "noise", "at least 1"),
-        (settings.width > 0, "width", "at least 1"),
-    ];
-    settings::want(&rules)?;
-    adversarial::check_optimizer(settings.lr, ("beta1", settings.beta1))?;
-    Ok(settings)
-}
-
-fn game(config: &Config, folder: Option<&Path>) -> Result<Game<Duel>> {
-    let settings = settings(config)?;
-    let data = settings.common.data(folder)?;
-    Ok(Game {
-        recipe: &DcganRecipe,
-        story: include_str!("../../stories/dcgan.md"),
-        contest: Duel::new(&settings),
-        common: settings.common,
-        data,
-    })
-}
-
 struct Duel {
     dcgan: Dcgan,
     players: Players,
     noise: usize,
     batch_size: usize,
-}
-
-impl Duel {
-    fn new(settings: &Settings) -> Self {
-        let rng = &mut Rng::new(settings.common.seed);
-        Self {
-            dcgan: Dcgan::new(settings.noise, settings.width, rng),
-            players: Players::new(Adam::new(settings.lr).betas(settings.beta1, 0.999)),
-            noise: settings.noise,
-            batch_size: settings.common.batch_size,
-        }
-    }
 }
 
 impl Learner for Duel {
@@ -157,6 +73,64 @@ impl Learner for Duel {
 }
 
 impl Contest for Duel {
+    type Settings = Settings;
+
+    const CARD: Card = Card {
+        name: "dcgan",
+        title: "The deep convolutional adversarial net",
+        era: Era::DeepLearning,
+        paper: "Radford, Metz & Chintala 2015, Unsupervised representation learning with deep convolutional generative adversarial networks",
+        data: "MNIST (embedded), or Fashion-MNIST",
+        promise: "each class 5% to 15% of 10,000 samples, as LeNet sees them",
+    };
+    const PROMISES: &'static [Promise] = &[
+        Promise {
+            name: "smallest_class",
+            unit: Unit::Share,
+            bound: Bound::AtLeast(0.05),
+        },
+        Promise {
+            name: "largest_class",
+            unit: Unit::Share,
+            bound: Bound::AtMost(0.15),
+        },
+    ];
+    const STORY: &'static str = include_str!("../../stories/dcgan.md");
+
+    fn common(settings: &Settings) -> &Common {
+        &settings.common
+    }
+
+    fn check(settings: &Settings) -> Result<()> {
+        let rules = [
+            (settings.noise > 0, "noise", "at least 1"),
+            (settings.width > 0, "width", "at least 1"),
+        ];
+        settings::want(&rules)?;
+        adversarial::check_optimizer(settings.lr, ("beta1", settings.beta1))
+    }
+
+    fn new(settings: &Settings) -> Self {
+        let rng = &mut Rng::new(settings.common.seed);
+        Self {
+            dcgan: Dcgan::new(settings.noise, settings.width, rng),
+            players: Players::new(Adam::new(settings.lr).betas(settings.beta1, 0.999)),
+            noise: settings.noise,
+            batch_size: settings.common.batch_size,
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        Summary::of(&self.dcgan, |n| {
+            let (z, mode) = (self.noise(n, &mut Rng::new(0)), &Mode::train(0, 0));
+            let Dcgan {
+                generator,
+                discriminator,
+            } = &self.dcgan;
+            discriminator.forward(&generator.forward(&z, mode), mode)
+        })
+    }
+
     fn samples_per_step(&self) -> usize {
         self.batch_size
     }

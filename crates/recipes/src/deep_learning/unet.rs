@@ -1,6 +1,7 @@
 //! The U-Net on overlapping shapes in noise: which pixel belongs to what (Ronneberger, Fischer & Brox 2015).
 
 use crate::classification::check_loop;
+use crate::cost::{self, Estimate};
 use crate::experiment::{self, Findings};
 use crate::promise::{Measured, Promise, Unit};
 use crate::recipe::{Card, Era, Evaluation, Job, Outcome, Prediction, Prepared, Recipe};
@@ -9,7 +10,7 @@ use crate::settings::{self, to_table};
 use crate::training::{self, Trained};
 use eras_data::{Dataset, Shapes};
 use eras_models::deep_learning::UNet;
-use eras_nn::{Adam, Layer, Mode, Module, Schedule, cross_entropy, summary};
+use eras_nn::{Adam, Layer, Mode, Module, Schedule, Summary, cross_entropy, summary};
 use eras_report::{Picture, Section, Shown, Table, format};
 use eras_tensor::{Error, Result, Rng, Tensor, no_grad};
 use eras_train::{Accuracy, Confusion, Goal, Iou, MeanIou, Metric, Score, Snapshot, Trainer};
@@ -45,10 +46,10 @@ struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            epochs: 8,
+            epochs: 5,
             batch_size: 16,
             seed: 0,
-            samples: 8000,
+            samples: 16_000,
             size: 48,
             noise: 0.1,
             channels: 16,
@@ -214,6 +215,15 @@ impl Prepared for Experiment {
         self.model.load_state(weights)
     }
 
+    fn estimate(&mut self) -> Result<Option<Estimate>> {
+        let (trainer, summary) = (self.settings.trainer(), self.summary());
+        let samples = trainer.samples_per_step().min(self.train.len());
+        let step = summary.step(samples, trainer.optimizer());
+        cost::check_memory(&step)?;
+        let forecast = trainer.forecast(&mut self.model, &self.train, &self.test)?;
+        Ok(Some(Estimate::of_passes(summary, step, forecast)))
+    }
+
     fn train(mut self: Box<Self>, mut job: Job<'_>) -> Result<Outcome> {
         let (start, run) = (Instant::now(), job.run);
         let best = Some(Goal::largest("val_mean_iou"));
@@ -230,7 +240,7 @@ impl Prepared for Experiment {
         let test = history.epochs.last().and_then(|epoch| epoch.valid.clone());
         let test = test.ok_or_else(|| Error::new("the training ended without an epoch"))?;
 
-        let summary = summary(&self.model, [1, self.settings.size, self.settings.size]);
+        let summary = self.summary();
         let step = summary.step(self.train.len(), trainer.optimizer());
         let flops = step.flops + summary.forward_flops(self.test.len());
         let trained = Trained {
@@ -267,6 +277,11 @@ fn measured(test: &Score) -> Vec<Measured> {
 }
 
 impl Experiment {
+    fn summary(&self) -> Summary {
+        let size = self.settings.size;
+        summary(&self.model, [1, size, size])
+    }
+
     /// Logits of the pixels of test pictures, `(B, H, W, K)`, beside the pictures and the truth.
     fn look(&self, indices: &[usize]) -> Result<[Tensor; 3]> {
         let batch = self.test.batch(indices)?;

@@ -1,21 +1,18 @@
 //! The Wasserstein adversarial net with a gradient penalty on digits and clothes (Gulrajani et al. 2017, arXiv:1704.00028).
 
-use super::adversarial::{self, Common, Contest, Curve, Game, signed, unsigned};
+use super::adversarial::{self, Adversarial, Common, Contest, Curve, signed, unsigned};
 use crate::promise::{Bound, Promise, Unit};
-use crate::recipe::{Card, Era, Evaluation, Prepared, Recipe, SampleRequest, Sampled};
-use crate::run::{Config, Run};
-use crate::settings::{self, to_table};
+use crate::recipe::{Card, Era, Recipe};
+use crate::settings;
 use eras_data::Batch;
 use eras_models::deep_learning::wgan_gp::{WganGp, gradient_penalty};
-use eras_nn::{Adam, Mode, Module, Optimizer};
+use eras_nn::{Adam, Mode, Module, Optimizer, Summary};
 use eras_tensor::{Result, Rng, Tensor, no_grad};
 use eras_train::{Learner, Parts, Step};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 /// `eras train wgan-gp`.
-#[derive(Debug)]
-pub struct WganGpRecipe;
+pub const WGAN_GP: &dyn Recipe = &Adversarial::<Duel>::new();
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
@@ -49,99 +46,11 @@ impl Default for Settings {
     }
 }
 
-impl Recipe for WganGpRecipe {
-    fn card(&self) -> Card {
-        Card {
-            name: "wgan-gp",
-            title: "The Wasserstein adversarial net with a gradient penalty",
-            era: Era::DeepLearning,
-            paper: "Gulrajani et al. 2017, Improved training of Wasserstein GANs",
-            data: "MNIST (embedded), or Fashion-MNIST",
-            promise: "each class 5% to 15% of 10,000 samples, as LeNet sees them",
-        }
-    }
-
-    fn promises(&self) -> Vec<Promise> {
-        let promise = |name, unit, bound| Promise { name, unit, bound };
-        vec![
-            promise("smallest_class", Unit::Share, Bound::AtLeast(0.05)),
-            promise("largest_class", Unit::Share, Bound::AtMost(0.15)),
-        ]
-    }
-
-    fn unit(&self, number: &str) -> Unit {
-        adversarial::unit(number)
-    }
-
-    fn defaults(&self) -> toml::Table {
-        to_table(&Settings::default())
-    }
-
-    fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>> {
-        Ok(Box::new(game(config, config.data.as_deref())?))
-    }
-
-    fn evaluate(&self, run: &Run, data: Option<&Path>) -> Result<Evaluation> {
-        let config = run.config();
-        let game = game(config, data.or(config.data.as_deref()))?;
-        adversarial::evaluate(game, run)
-    }
-
-    fn sample(&self, run: &Run, request: &SampleRequest) -> Result<Sampled> {
-        let settings = settings(run.config())?;
-        adversarial::sample(Duel::new(&settings), &settings.common.dataset, run, request)
-    }
-}
-
-/// The settings of a run, checked.
-fn settings(config: &Config) -> Result<Settings> {
-    let settings: Settings = settings::read(&config.settings)?;
-    settings.common.check()?;
-    let rules = [
-        (settings.noise > 0, "noise", "at least 1"),
-        (settings.width > 0, "width", "at least 1"),
-        (settings.critic_steps > 0, "critic_steps", "at least 1"),
-        (
-            settings.lambda.is_finite() && settings.lambda >= 0.0,
-            "lambda",
-            "a number from 0",
-        ),
-    ];
-    settings::want(&rules)?;
-    adversarial::check_optimizer(settings.lr, ("beta1", settings.beta1))?;
-    Ok(settings)
-}
-
-fn game(config: &Config, folder: Option<&Path>) -> Result<Game<Duel>> {
-    let settings = settings(config)?;
-    let data = settings.common.data(folder)?;
-    Ok(Game {
-        recipe: &WganGpRecipe,
-        story: include_str!("../../stories/wgan-gp.md"),
-        contest: Duel::new(&settings),
-        common: settings.common,
-        data,
-    })
-}
-
 struct Duel {
     wgan: WganGp,
     of_critic: Adam,
     of_generator: Adam,
     settings: Settings,
-}
-
-impl Duel {
-    fn new(settings: &Settings) -> Self {
-        let rng = &mut Rng::new(settings.common.seed);
-        let adam = || Adam::new(settings.lr).betas(settings.beta1, 0.9);
-        Self {
-            wgan: WganGp::new(settings.noise, settings.width, rng),
-            of_critic: adam(),
-            of_generator: adam(),
-            settings: settings.clone(),
-        }
-    }
 }
 
 impl Learner for Duel {
@@ -197,6 +106,29 @@ impl Learner for Duel {
 }
 
 impl Contest for Duel {
+    type Settings = Settings;
+
+    const CARD: Card = Card {
+        name: "wgan-gp",
+        title: "The Wasserstein adversarial net with a gradient penalty",
+        era: Era::DeepLearning,
+        paper: "Gulrajani et al. 2017, Improved training of Wasserstein GANs",
+        data: "MNIST (embedded), or Fashion-MNIST",
+        promise: "each class 5% to 15% of 10,000 samples, as LeNet sees them",
+    };
+    const PROMISES: &'static [Promise] = &[
+        Promise {
+            name: "smallest_class",
+            unit: Unit::Share,
+            bound: Bound::AtLeast(0.05),
+        },
+        Promise {
+            name: "largest_class",
+            unit: Unit::Share,
+            bound: Bound::AtMost(0.15),
+        },
+    ];
+    const STORY: &'static str = include_str!("../../stories/wgan-gp.md");
     const CURVES: &'static [Curve] = &[
         (
             "The critic's loss",
@@ -205,6 +137,44 @@ impl Contest for Duel {
         ("The distance that the critic sees", &[("made", "distance")]),
         ("Fréchet distance", &[("made", "val_frechet_distance")]),
     ];
+
+    fn common(settings: &Settings) -> &Common {
+        &settings.common
+    }
+
+    fn check(settings: &Settings) -> Result<()> {
+        let rules = [
+            (settings.noise > 0, "noise", "at least 1"),
+            (settings.width > 0, "width", "at least 1"),
+            (settings.critic_steps > 0, "critic_steps", "at least 1"),
+            (
+                settings.lambda.is_finite() && settings.lambda >= 0.0,
+                "lambda",
+                "a number from 0",
+            ),
+        ];
+        settings::want(&rules)?;
+        adversarial::check_optimizer(settings.lr, ("beta1", settings.beta1))
+    }
+
+    fn new(settings: &Settings) -> Self {
+        let rng = &mut Rng::new(settings.common.seed);
+        let adam = || Adam::new(settings.lr).betas(settings.beta1, 0.9);
+        Self {
+            wgan: WganGp::new(settings.noise, settings.width, rng),
+            of_critic: adam(),
+            of_generator: adam(),
+            settings: settings.clone(),
+        }
+    }
+
+    fn summary(&self) -> Summary {
+        Summary::of(&self.wgan, |n| {
+            let (z, mode) = (self.noise(n, &mut Rng::new(0)), &Mode::train(0, 0));
+            let WganGp { generator, critic } = &self.wgan;
+            critic.forward(&generator.forward(&z, mode))
+        })
+    }
 
     fn samples_per_step(&self) -> usize {
         self.settings.critic_steps * self.settings.common.batch_size

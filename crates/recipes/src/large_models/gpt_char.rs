@@ -300,7 +300,7 @@ impl Prepared for Task {
             memory: cost::memory(&step),
             free: machine::free_memory(),
             summary,
-            step,
+            step: Some(step),
             forecast,
         }))
     }

@@ -2,7 +2,7 @@
 
 use super::Trainer;
 use super::run::Training;
-use crate::forecast::{Forecast, median};
+use crate::forecast::{Forecast, tried};
 use crate::objective::Objective;
 use crate::search::LrSearch;
 use crate::totals::Totals;
@@ -10,7 +10,7 @@ use eras_data::Dataset;
 use eras_nn::{Layer, Mode, Module};
 use eras_tensor::{Result, no_grad};
 use std::ops::RangeInclusive;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 impl Trainer {
     /// Ten steps and ten batches of validation, after two of each that count for nothing; the model stays as it was.
@@ -21,47 +21,40 @@ impl Trainer {
         train: &dyn Dataset,
         valid: Option<&dyn Dataset>,
     ) -> Result<Forecast> {
-        const COUNTED: usize = 10;
-        const WARM_UP: usize = 2;
         let before = model.state();
         let mut training = Training::begin(self, objective, model, train, None)?;
-        let mut times = Vec::new();
-        while times.len() < WARM_UP + COUNTED {
-            let start = Instant::now();
+        let step = tried(|_| {
             let Some(batches) = training.next_batches()? else {
-                break; // the whole epoch
+                return Ok(false);
             };
             let mut pass = training.forward_and_backward(batches);
             training.update(&mut pass);
-            times.push(start.elapsed());
-        }
+            Ok(true)
+        })?;
         let steps = training.loader.batches().div_ceil(self.accumulate);
         drop(training);
         model.load_state(&before)?;
-        let step = median(times.split_off(WARM_UP.min(times.len() - 1)));
 
-        let forecast = |validation| Forecast {
+        let mut validation = Duration::ZERO;
+        if let Some(valid) = valid {
+            let (mut loader, mut totals) = (self.loader(valid)?, Totals::default());
+            let batch = tried(|i| {
+                let Some(batch) = loader.next_batch()? else {
+                    return Ok(false);
+                };
+                let mode = Mode::eval_of(self.seed, i);
+                no_grad(|| self.measure_batch(objective, model, &batch, &mode, &mut totals));
+                Ok(true)
+            })?;
+            validation = batch.time * loader.batches() as u32;
+        }
+        Ok(Forecast {
             epochs: self.epochs,
             steps,
-            step,
+            step: step.time,
+            flops: step.flops,
             validation,
-        };
-        let Some(valid) = valid else {
-            return Ok(forecast(Duration::ZERO));
-        };
-        let mut loader = self.loader(valid)?;
-        let (mut times, mut totals) = (Vec::new(), Totals::default());
-        while times.len() < WARM_UP + COUNTED {
-            let start = Instant::now();
-            let Some(batch) = loader.next_batch()? else {
-                break;
-            };
-            let mode = Mode::eval_of(self.seed, times.len() as u64);
-            no_grad(|| self.measure_batch(objective, model, &batch, &mode, &mut totals));
-            times.push(start.elapsed());
-        }
-        let batch = median(times.split_off(WARM_UP.min(times.len() - 1)));
-        Ok(forecast(batch * loader.batches() as u32))
+        })
     }
 
     /// Tries learning rates from the least to the largest, each `steps`-th of the way (in equal ratios) for one step

@@ -1,6 +1,6 @@
 //! The workloads `mlp` and `cnn` on Burn: its own layers, loss and Adam, since it has no Adadelta.
 
-use burn::module::{AutodiffModule, Module};
+use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::loss::{CrossEntropyLoss, CrossEntropyLossConfig};
 use burn::nn::pool::{MaxPool2d, MaxPool2dConfig};
@@ -78,7 +78,7 @@ fn main() {
     }
 }
 
-fn train<M: AutodiffModule>(
+fn train<M: Module>(
     args: &peers::Args,
     model: M,
     forward: fn(&M, Tensor<2>) -> Tensor<2>,
