@@ -388,7 +388,7 @@ impl Block {
                 out: linear(n_head * head_width, d_model, config.bias_out, less, rng),
                 heads: n_head,
                 groups: n_kv_head,
-                dropout: config.dropout,
+                dropout: Dropout::new(config.dropout),
                 rotary: rotary.cloned(),
             },
             norm2: Norm::new(config),
