@@ -4,7 +4,6 @@ use super::TextModel;
 use crate::classification::check_loop;
 use crate::cost::{self, Estimate};
 use crate::experiment::{self, Findings};
-use crate::machine;
 use crate::promise::{Bound, Measured, Promise, Unit};
 use crate::recipe::{Card, Era, Evaluation, Job, Outcome, Prediction, Prepared, Recipe};
 use crate::run::{Config, Fingerprints, Run};
@@ -296,13 +295,7 @@ impl Prepared for Task {
         let step = summary.step(trainer.samples_per_step(), trainer.optimizer());
         cost::check_memory(&step)?;
         let forecast = trainer.forecast_of(&Next, &mut self.gpt, &self.train, Some(&self.valid))?;
-        Ok(Some(Estimate {
-            memory: cost::memory(&step),
-            free: machine::free_memory(),
-            summary,
-            step: Some(step),
-            forecast,
-        }))
+        Ok(Some(Estimate::of_passes(summary, step, forecast)))
     }
 
     fn train(mut self: Box<Self>, mut job: Job<'_>) -> Result<Outcome> {
