@@ -154,6 +154,13 @@ impl<'a> Loader<'a> {
         all.min(self.most)
     }
 
+    /// The number of samples in an epoch.
+    #[must_use]
+    pub fn samples(&self) -> usize {
+        let whole = self.batches().saturating_mul(self.batch_size);
+        self.data.len().min(whole)
+    }
+
     /// The data set.
     #[must_use]
     pub fn data(&self) -> &dyn Dataset {

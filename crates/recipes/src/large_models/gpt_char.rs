@@ -60,7 +60,7 @@ impl Default for Settings {
             heads: 4,
             width: 128,
             dropout: 0.0,
-            lr: 1e-3,
+            lr: 2e-3,
             warm_up: 100,
             weight_decay: 0.1,
             checkpoint_steps: 0,

@@ -385,7 +385,7 @@ impl<'a, M: Module, O: Objective<M>> Training<'a, M, O> {
             valid: score.transpose()?,
             lr: self.rate(self.at.step.saturating_sub(1)),
             seconds: clock.seconds(),
-            samples_per_second: self.loader.data().len() as f64 / trained,
+            samples_per_second: self.loader.samples() as f64 / trained,
             waiting: self.at.waiting,
         });
         self.at.begin_next_epoch();
