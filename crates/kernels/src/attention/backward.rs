@@ -41,8 +41,8 @@ pub(super) unsafe fn run<T: Float, K: Micro<In = T, Out = T>, const W: usize>(
     let shape = &job.shape;
     let panels = Panels::new(shape.queries, W);
     let heads = shape.batch * shape.groups;
-    if heads == 0 {
-        return;
+    if shape.rows() == 0 {
+        return; // however many heads of keys there are
     }
     let (all, tiles) = (
         shape.shared_by() * panels.per_head,
@@ -78,7 +78,7 @@ pub(super) unsafe fn run<T: Float, K: Micro<In = T, Out = T>, const W: usize>(
         });
     }
     if q.is_some() {
-        let each = (heads * all / (4 * threads)).max(1).min(all.max(1));
+        let each = (heads * all / (4 * threads)).clamp(1, all);
         let pieces = all.div_ceil(each);
         for_each(heads * pieces, false, |i| {
             let first = i % pieces * each;
