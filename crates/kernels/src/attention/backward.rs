@@ -428,7 +428,7 @@ impl<T: Float> Task<'_, T> {
             }
             if let Some(dq) = dq {
                 let a = turned(by_keys(scratch.slopes));
-                let b = packed.k_panels[steps.start * W..].as_ptr();
+                let b = packed.k_panels.as_ptr().wrapping_add(steps.start * W);
                 let (c, size) = (self.of_queries(dq, panel), (panel.lanes, keys.len(), width));
                 multiply::<T, K>(c, size, a, b, packed.keys.len() * W, goes_on, room);
             }

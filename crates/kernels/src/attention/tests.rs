@@ -297,6 +297,13 @@ fn samples() -> Vec<Sample> {
         shape(2, 2, 2, 3, 4, 2, 0),
         shape(1, 6, 2, 40, 40, 64, 64),
     ];
+    // Products of nothing, from some key on.
+    for (width, value_width) in [(0, 2), (2, 0)] {
+        all.push(Sample {
+            window: Some(1),
+            ..shape(1, 2, 2, 40, 40, width, value_width)
+        });
+    }
     for (queries, keys) in [(70, 70), (40, 300), (300, 40), (1, 600)] {
         let causal = || Sample {
             causal: true,
