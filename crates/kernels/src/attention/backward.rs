@@ -41,8 +41,8 @@ pub(super) unsafe fn run<T: Float, K: Micro<In = T, Out = T>, const W: usize>(
     let shape = &job.shape;
     let panels = Panels::new(shape.queries, W);
     let heads = shape.batch * shape.groups;
-    if heads == 0 {
-        return;
+    if shape.rows() == 0 {
+        return; // however many heads of keys there are
     }
     let (all, tiles) = (
         shape.shared_by() * panels.per_head,
@@ -78,7 +78,7 @@ pub(super) unsafe fn run<T: Float, K: Micro<In = T, Out = T>, const W: usize>(
         });
     }
     if q.is_some() {
-        let each = (heads * all / (4 * threads)).max(1).min(all.max(1));
+        let each = (heads * all / (4 * threads)).clamp(1, all);
         let pieces = all.div_ceil(each);
         for_each(heads * pieces, false, |i| {
             let first = i % pieces * each;
@@ -428,7 +428,7 @@ impl<T: Float> Task<'_, T> {
             }
             if let Some(dq) = dq {
                 let a = turned(by_keys(scratch.slopes));
-                let b = packed.k_panels[steps.start * W..].as_ptr();
+                let b = packed.k_panels.as_ptr().wrapping_add(steps.start * W);
                 let (c, size) = (self.of_queries(dq, panel), (panel.lanes, keys.len(), width));
                 multiply::<T, K>(c, size, a, b, packed.keys.len() * W, goes_on, room);
             }

@@ -134,7 +134,9 @@ impl Sample {
         };
         let mut y = vec![T::NAN; dy.len()];
         let mut kept = vec![T::NAN; batch * heads * queries];
-        let mut grads = [&q, &k, &v].map(|x| vec![T::NAN; x.len()]);
+        // Where there are no queries the public functions write the zeros.
+        let unwritten = if shape.rows() == 0 { T::ZERO } else { T::NAN };
+        let mut grads = [&q, &k, &v].map(|x| vec![unwritten; x.len()]);
         let job = Job::new(shape, &inputs, &scores);
         on(&Call {
             job: &job,
@@ -295,6 +297,13 @@ fn samples() -> Vec<Sample> {
         shape(2, 2, 2, 3, 4, 2, 0),
         shape(1, 6, 2, 40, 40, 64, 64),
     ];
+    // Products of nothing, from some key on.
+    for (width, value_width) in [(0, 2), (2, 0)] {
+        all.push(Sample {
+            window: Some(1),
+            ..shape(1, 2, 2, 40, 40, width, value_width)
+        });
+    }
     for (queries, keys) in [(70, 70), (40, 300), (300, 40), (1, 600)] {
         let causal = || Sample {
             causal: true,
@@ -454,4 +463,47 @@ fn scores_of_any_size_are_safe() {
     let [y, ..] = sample.by::<f32>(&best);
     let wanted = [sample.v[299], sample.v[0]];
     assert!((y[0] - wanted[0]).abs() < 1e-6 && (y[1] - wanted[1]).abs() < 1e-6);
+}
+
+#[test]
+fn keys_that_nobody_asks_have_no_gradient() {
+    let shape = Shape {
+        batch: 1,
+        heads: 2,
+        groups: 1,
+        queries: 0,
+        keys: 3,
+        width: 1,
+        value_width: 1,
+    };
+    let strides = [3, 3, 1, 1];
+    let view = |data: &'static [f32]| View {
+        data,
+        offset: 0,
+        strides: &strides,
+    };
+    let inputs = Inputs {
+        q: view(&[]),
+        k: view(&[1.0; 3]),
+        v: view(&[1.0; 3]),
+    };
+    let results = Results {
+        y: &[],
+        kept: &[],
+        dy: view(&[]),
+    };
+    let scores = Scores {
+        scale: 1.0,
+        causal: false,
+        window: None,
+        lengths: None,
+        mask: None,
+        bias: None,
+        slopes: None,
+        dropout: None,
+    };
+    let (mut dk, mut dv) = ([f32::NAN; 3], [f32::NAN; 3]);
+    let (k, v) = (Some(&mut dk[..]), Some(&mut dv[..]));
+    backward(None, k, v, shape, &inputs, &results, &scores);
+    assert_eq!((dk, dv), ([0.0; 3], [0.0; 3]));
 }
