@@ -222,8 +222,7 @@ fn answers_of_runs() {
     let folder = seeds::Scratch::new("answers");
     let path = folder.0.join("answers.json");
     let seed = |shape: &str, classes: &str, is_folder| {
-        let text =
-            format!(r#"{{"shape":{shape},"classes":[{classes}],"is_folder":{is_folder}}}"#);
+        let text = format!(r#"{{"shape":{shape},"classes":[{classes}],"is_folder":{is_folder}}}"#);
         text.into_bytes()
     };
     let seeds = [
