@@ -383,7 +383,7 @@ impl Task {
                 "characters it knows".to_owned(),
                 count(self.tokenizer.vocab_size()),
             ])
-            .row(["parameters".to_owned(), count(summary.params as usize)])
+            .row(["parameters".to_owned(), count(summary.params)])
             .row([
                 "characters a second, in training".to_owned(),
                 count(speed as usize),
