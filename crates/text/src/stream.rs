@@ -28,6 +28,9 @@ pub struct Stream<'a> {
     text: String,
 }
 
+/// Tokens of a text so far that tell how the next one is written.
+const BEFORE: usize = 8;
+
 impl<'a> Stream<'a> {
     pub(crate) fn new(tokenizer: &'a Tokenizer) -> Self {
         Self {
@@ -36,6 +39,17 @@ impl<'a> Stream<'a> {
             given: 0,
             text: String::new(),
         }
+    }
+
+    /// After the tokens of a text that was told already.
+    pub(crate) fn after(tokenizer: &'a Tokenizer, text: &[u32]) -> Result<Self> {
+        let tokens = text[text.len().saturating_sub(BEFORE)..].to_vec();
+        Ok(Self {
+            given: tokens.len(),
+            text: tokenizer.decode(&tokens)?,
+            tokens,
+            ..Self::new(tokenizer)
+        })
     }
 
     /// The text that is certain with one more token; often none.
@@ -97,6 +111,20 @@ mod tests {
             let tokenizer = Training::new(kind, 300).train([text, text]).unwrap();
             assert_eq!(told(&tokenizer, text).concat(), text, "{kind:?}");
         }
+    }
+
+    #[test]
+    fn a_text_goes_on_with_the_space_before_its_next_word() {
+        let text = "the cat sat on the mat, and the cat was fat";
+        let tokenizer = Training::new(Kind::Unigram, 300)
+            .train([text, text])
+            .unwrap();
+        let [before, all] = ["the cat sat", text].map(|text| tokenizer.encode(text).unwrap());
+        assert_eq!(before, all[..before.len()]);
+        let mut stream = tokenizer.stream_after(&before).unwrap();
+        let rest = all[before.len()..].iter();
+        let told: String = rest.map(|token| stream.push(*token).unwrap()).collect();
+        assert_eq!(told, " on the mat, and the cat was fat");
     }
 
     #[test]

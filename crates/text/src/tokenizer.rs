@@ -145,6 +145,14 @@ impl Tokenizer {
         Stream::new(self)
     }
 
+    /// As [`stream`](Self::stream), for a text that goes on after these tokens: a word that follows one has a space before it.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn stream_after(&self, tokens: &[u32]) -> Result<Stream<'_>> {
+        Stream::after(self, tokens)
+    }
+
     /// One more than the highest number of a token.
     #[must_use]
     pub fn vocab_size(&self) -> usize {

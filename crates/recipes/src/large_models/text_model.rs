@@ -81,7 +81,7 @@ impl TextModel {
             stop: [&how.stop[..], &self.stop].concat(),
             ..how.clone()
         };
-        let mut stream = self.tokenizer.stream();
+        let mut stream = self.tokenizer.stream_after(prompt)?;
         let (mut tokens, mut failed) = (0, None);
         let end = generate(&self.gpt, prompt, &how, |token| {
             tokens += 1;
