@@ -39,10 +39,22 @@ pub struct KnownFile {
     pub sha256: &'static str,
     /// Whether it is an archive, told by its bytes as they are stored.
     pub is_archive: bool,
-    /// Addresses that serve it compressed with gzip (an archive as it is), the official one first.
+    /// Addresses that serve it, the official one first: as it is where they all end in its name, else compressed with gzip.
     pub addresses: &'static [&'static str],
     /// Its bytes, compressed, where they are part of this library.
     pub embedded: Option<&'static [u8]>,
+}
+
+impl KnownFile {
+    /// The name under which it is kept once it is downloaded.
+    pub(crate) fn stored(&self) -> String {
+        let is_plain = |address: &&str| address.ends_with(&format!("/{}", self.name));
+        if self.is_archive || self.addresses.iter().all(is_plain) {
+            self.name.to_owned()
+        } else {
+            format!("{}.gz", self.name)
+        }
+    }
 }
 
 impl Known {

@@ -20,8 +20,7 @@ pub(crate) fn fetch(file: &KnownFile, folder: &Path, progress: &mut dyn FnMut(u6
     let lock = File::create(&lock_path).map_err(|e| Error::io(&lock_path, &e))?;
     lock.lock().map_err(|e| Error::io(&lock_path, &e))?;
 
-    let ending = if file.is_archive { "" } else { ".gz" };
-    let path = folder.join(format!("{}{ending}", file.name));
+    let path = folder.join(file.stored());
     if path.is_file() {
         return Ok(());
     }
