@@ -45,6 +45,7 @@ pub struct KnownFile {
     pub embedded: Option<&'static [u8]>,
 }
 
+#[cfg(feature = "download")]
 impl KnownFile {
     /// The name under which it is kept once it is downloaded.
     pub(crate) fn stored(&self) -> String {

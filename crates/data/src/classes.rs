@@ -47,6 +47,10 @@ pub fn class_weights(counts: &[usize]) -> Vec<f64> {
 /// Two selections of the samples with these labels: of each class a random `fraction` comes second, the rest first. A
 /// class of two samples or more has one at least on either side, unless the fraction is 0 or 1. Both are in rising
 /// order.
+#[cfg_attr(
+    not(feature = "image"),
+    expect(dead_code, reason = "only folders of pictures are split by class")
+)]
 pub(crate) fn stratified(labels: &[i64], fraction: f64, seed: u64) -> [Vec<usize>; 2] {
     let classes = labels.iter().max().map_or(0, |most| *most as usize + 1);
     let mut of_class = vec![Vec::new(); classes];

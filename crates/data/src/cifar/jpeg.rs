@@ -25,6 +25,10 @@ struct Jpeg {
     /// The name of the file and the number of the class: what it is sorted by.
     key: (String, usize),
     name: String,
+    #[cfg_attr(
+        not(feature = "image"),
+        expect(dead_code, reason = "without that feature nothing is decoded")
+    )]
     bytes: Vec<u8>,
 }
 
