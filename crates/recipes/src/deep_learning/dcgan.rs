@@ -81,18 +81,23 @@ impl Contest for Duel {
         era: Era::DeepLearning,
         paper: "Radford, Metz & Chintala 2015, Unsupervised representation learning with deep convolutional generative adversarial networks",
         data: "MNIST (embedded), or Fashion-MNIST",
-        promise: "each class 5% to 15% of 10,000 samples, as LeNet sees them",
+        promise: "each class 4% to 20% of 10,000 samples, as LeNet sees them; Fréchet distance at most 25",
     };
     const PROMISES: &'static [Promise] = &[
         Promise {
             name: "smallest_class",
             unit: Unit::Share,
-            bound: Bound::AtLeast(0.05),
+            bound: Bound::AtLeast(0.04),
         },
         Promise {
             name: "largest_class",
             unit: Unit::Share,
-            bound: Bound::AtMost(0.15),
+            bound: Bound::AtMost(0.20),
+        },
+        Promise {
+            name: "frechet_distance",
+            unit: Unit::Plain,
+            bound: Bound::AtMost(25.0),
         },
     ];
     const STORY: &'static str = include_str!("../../stories/dcgan.md");
