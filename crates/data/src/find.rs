@@ -264,6 +264,16 @@ impl Found {
         ))
     }
 
+    /// What is in a file, of its known length, hashed as it is read.
+    fn contents(&self, index: usize) -> Result<Contents<'static>> {
+        let file = &self.known.files[index];
+        let contents = match (&self.place, file.embedded) {
+            (Place::Embedded, Some(bytes)) => Contents::of_bytes(file.name, bytes)?,
+            _ => Contents::open(&self.paths[index])?,
+        };
+        Ok(contents.known(file.bytes).hashed())
+    }
+
     /// Reads the text that is number `index` of [`Known::files`], and checks its contents.
     ///
     /// # Errors
@@ -273,12 +283,7 @@ impl Found {
     /// If there is no such file.
     pub fn text(&self, index: usize) -> Result<String> {
         let file = &self.known.files[index];
-        let mut contents = match (&self.place, file.embedded) {
-            (Place::Embedded, Some(bytes)) => Contents::of_bytes(file.name, bytes)?,
-            _ => Contents::open(&self.paths[index])?,
-        }
-        .known(file.bytes)
-        .hashed();
+        let mut contents = self.contents(index)?;
         let path = contents.path().to_path_buf();
         let mut bytes = vec![0; file.bytes as usize];
         contents.fill(&mut bytes)?;
@@ -295,12 +300,9 @@ impl Found {
     /// If there is no such file.
     pub fn idx(&self, index: usize) -> Result<Idx> {
         let file = &self.known.files[index];
-        let contents = match (&self.place, file.embedded) {
-            (Place::Embedded, Some(bytes)) => Contents::of_bytes(file.name, bytes)?,
-            _ => Contents::open(&self.paths[index])?,
-        };
+        let contents = self.contents(index)?;
         let path = contents.path().to_path_buf();
-        let (idx, sha256) = Idx::decode(contents.known(file.bytes).hashed())?;
+        let (idx, sha256) = Idx::decode(contents)?;
         self.check(file, &path, &sha256.unwrap_or_default())?;
         Ok(idx)
     }
