@@ -24,13 +24,9 @@ pub struct Cache {
     room: usize,
 }
 
-/// Of a layer: `(B, G, S, D)`, of which the first `len` of the `S` places are filled.
+/// The keys and the values of a layer, `(B, G, S, D)`, of which the first places are filled, as many as the cache is long.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Kept {
-    both: Option<[Tensor; 2]>,
-    len: usize,
-    room: usize,
-}
+pub(super) struct Kept(Option<[Tensor; 2]>);
 
 impl Cache {
     /// For at most `room` tokens.
@@ -65,9 +61,6 @@ impl Cache {
     /// Forgets all but the first `len` tokens.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
-        for kept in &mut self.layers {
-            kept.len = kept.len.min(len);
-        }
     }
 
     /// The layers, to be given the keys and values of new tokens `(B, T)`.
@@ -80,11 +73,7 @@ impl Cache {
             self.room
         );
         if self.layers.is_empty() {
-            let kept = Kept {
-                room: self.room,
-                ..Kept::default()
-            };
-            self.layers = vec![kept; layers];
+            self.layers = vec![Kept::default(); layers];
             self.batch = batch;
         }
         assert!(
@@ -102,34 +91,36 @@ impl Cache {
 }
 
 impl Kept {
-    /// Adds keys and values `(B, G, T, D)` and gives all, `(B, G, S, D)`.
-    pub(super) fn push(&mut self, k: &Tensor, v: &Tensor) -> (Tensor, Tensor) {
-        let end = self.len + k.shape()[2];
-        let both = [k, v].map(|new| new.detach());
-        let kept = match self.both.take() {
-            Some(kept) if kept[0].shape()[2] >= end => kept,
+    /// Puts keys and values `(B, G, T, D)` behind the first `len` and gives all, `(B, G, S, D)`, of which there are at most
+    /// `room`.
+    pub(super) fn push(
+        &mut self,
+        k: &Tensor,
+        v: &Tensor,
+        len: usize,
+        room: usize,
+    ) -> (Tensor, Tensor) {
+        let end = len + k.shape()[2];
+        let mut both = match self.0.take() {
+            Some(both) if both[0].shape()[2] >= end => both,
             // Each time twice as many, so that a token is copied but a few times.
-            kept => {
-                let places = end.next_power_of_two().min(self.room);
-                let larger = |i: usize| {
-                    let mut shape = both[i].shape().to_vec();
-                    shape[2] = places;
-                    let mut larger = Tensor::zeros(shape).to_dtype(both[i].dtype());
-                    if let Some(kept) = &kept {
-                        write(&mut larger, &kept[i].narrow(2, 0, self.len), 0);
-                    }
-                    larger
-                };
-                [larger(0), larger(1)]
+            before => {
+                let mut larger = [k, v].map(|new| {
+                    let mut shape = new.shape().to_vec();
+                    shape[2] = end.next_power_of_two().min(room);
+                    Tensor::zeros(shape)
+                });
+                for (larger, before) in larger.iter_mut().zip(before.iter().flatten()) {
+                    write(larger, &before.narrow(2, 0, len), 0);
+                }
+                larger
             }
         };
-        let mut kept = kept;
-        for (kept, new) in kept.iter_mut().zip(&both) {
-            write(kept, new, self.len);
+        for (kept, new) in both.iter_mut().zip([k, v]) {
+            write(kept, new, len);
         }
-        self.len = end;
-        let seen = (kept[0].narrow(2, 0, end), kept[1].narrow(2, 0, end));
-        self.both = Some(kept);
+        let seen = (both[0].narrow(2, 0, end), both[1].narrow(2, 0, end));
+        self.0 = Some(both);
         seen
     }
 }
@@ -161,15 +152,14 @@ mod tests {
     #[test]
     fn what_was_kept_is_what_was_given_in_order() {
         let rng = &mut Rng::new(0);
-        let mut kept = Kept {
-            room: 7,
-            ..Kept::default()
-        };
+        let mut kept = Kept::default();
+        let mut len = 0;
         let mut parts = Vec::new();
         for rows in [3, 1, 2, 1] {
             let [k, v] = [0, 1].map(|_| Tensor::randn([2, 3, rows, 4], rng));
             parts.push((k.clone(), v.clone()));
-            let (keys, values) = kept.push(&k, &v);
+            let (keys, values) = kept.push(&k, &v, len, 7);
+            len += rows;
             let all = |which: fn(&(Tensor, Tensor)) -> Tensor| {
                 let parts: Vec<Tensor> = parts.iter().map(which).collect();
                 Tensor::concat(&parts, 2).to_vec::<f32>()
@@ -177,7 +167,7 @@ mod tests {
             assert_eq!(keys.to_vec::<f32>(), all(|part| part.0.clone()));
             assert_eq!(values.to_vec::<f32>(), all(|part| part.1.clone()));
         }
-        assert_eq!(kept.both.unwrap()[0].shape(), [2, 3, 7, 4]);
+        assert_eq!(kept.0.unwrap()[0].shape(), [2, 3, 7, 4]);
     }
 
     #[test]

@@ -288,7 +288,7 @@ impl Gpt {
     #[must_use]
     #[track_caller]
     pub fn next(&self, tokens: &Tensor, cache: &mut Cache) -> Tensor {
-        let start = cache.len();
+        let (start, room) = (cache.len(), cache.room());
         let mut x = self.embedded(tokens, start);
         let rows = tokens.shape()[1];
         assert!(rows > 0, "Gpt: found no tokens, wanted one or more");
@@ -299,7 +299,7 @@ impl Gpt {
         {
             let mode = Mode::eval();
             let (q, k, v) = block.attention.project(&block.norm1.forward(&x), start);
-            let (k, v) = kept.push(&k, &v);
+            let (k, v) = kept.push(&k, &v, start, room);
             let seen = block.attention.attend(&q, &k, &v, &self.sight(), &mode);
             x = block.think(&(x + seen), &mode);
         }

@@ -132,20 +132,21 @@ impl Sampler {
         }
         let mut logits: Vec<f64> = logits.iter().map(|logit| f64::from(*logit)).collect();
         self.punish(&mut logits, seen);
-        // Likeliest first, and of two that are alike the one of the lower number.
-        let mut order: Vec<u32> = (0..logits.len() as u32).collect();
+        let tokens = 0..logits.len() as u32;
         let of = |token: u32| logits[token as usize];
+        // Likeliest first, and of two that are alike the one of the lower number.
         let likelier = |a: &u32, b: &u32| of(*b).total_cmp(&of(*a)).then(a.cmp(b));
-        let most = of(*order.iter().min_by(|a, b| likelier(a, b))?);
+        let likeliest = tokens.clone().min_by(likelier)?;
         if self.temperature == 0.0 {
-            return order.into_iter().find(|token| of(*token) == most);
+            return tokens.clone().find(|token| of(*token) == of(likeliest));
         }
+        let mut order: Vec<u32> = tokens.collect();
         if self.top_k > 0 && self.top_k < order.len() {
             order.select_nth_unstable_by(self.top_k - 1, likelier);
             order.truncate(self.top_k);
         }
         order.sort_unstable_by(likelier);
-        let weight = |token: u32| ((of(token) - most) / self.temperature).exp();
+        let weight = |token: u32| ((of(token) - of(likeliest)) / self.temperature).exp();
         // In units of the likeliest's.
         let mut weights: Vec<f64> = order.iter().map(|token| weight(*token)).collect();
         self.cut(&mut weights);
@@ -157,7 +158,7 @@ impl Sampler {
                 return Some(*token);
             }
         }
-        order.first().copied() // rounding left something over
+        Some(likeliest) // rounding left something over
     }
 
     fn punish(&self, logits: &mut [f64], seen: &[u32]) {
