@@ -168,10 +168,7 @@ impl<M: Module, O: Objective<M>> Task<M, O> {
 impl<M: Module, O: Objective<M>> Prepared for Task<M, O> {
     fn data_sha256(&self) -> Fingerprints {
         let [train, test] = &self.data;
-        Fingerprints {
-            train: train.fingerprint(),
-            test: test.fingerprint(),
-        }
+        Fingerprints::of(train, test)
     }
 
     fn begin_with(&mut self, weights: &[(String, Tensor)]) -> Result<()> {

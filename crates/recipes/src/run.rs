@@ -8,6 +8,7 @@
 //! report.html      one self-contained page
 //! ```
 
+use eras_data::Dataset;
 use eras_formats::files::{self, is_temporary, replace, sweep};
 use eras_tensor::{Error, Result};
 use eras_train::Snapshot;
@@ -72,6 +73,14 @@ pub struct Fingerprints {
 }
 
 impl Fingerprints {
+    /// Of a training and a test set.
+    pub(crate) fn of(train: &dyn Dataset, test: &dyn Dataset) -> Self {
+        Self {
+            train: train.fingerprint(),
+            test: test.fingerprint(),
+        }
+    }
+
     fn is_unknown(&self) -> bool {
         *self == Self::default()
     }

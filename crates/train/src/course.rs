@@ -274,7 +274,7 @@ impl Course {
                     return callbacks.stop_here(&moment);
                 }
             }
-            let samples = (batches * self.batch_size) as f64;
+            let samples = loader.samples() as f64;
             let trained = clock.seconds();
             at.history.push(Epoch {
                 epoch: at.epoch + 1,

@@ -278,10 +278,7 @@ fn smoothed(losses: &[f64]) -> Vec<(f64, f64)> {
 
 impl Prepared for Experiment {
     fn data_sha256(&self) -> Fingerprints {
-        Fingerprints {
-            train: self.train.fingerprint(),
-            test: self.test.fingerprint(),
-        }
+        Fingerprints::of(&self.train, &self.test)
     }
 
     fn train(self: Box<Self>, job: Job<'_>) -> Result<Outcome> {

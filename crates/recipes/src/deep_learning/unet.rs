@@ -205,10 +205,7 @@ struct Experiment {
 
 impl Prepared for Experiment {
     fn data_sha256(&self) -> Fingerprints {
-        Fingerprints {
-            train: self.train.fingerprint(),
-            test: self.test.fingerprint(),
-        }
+        Fingerprints::of(&self.train, &self.test)
     }
 
     fn begin_with(&mut self, weights: &[(String, Tensor)]) -> Result<()> {

@@ -274,10 +274,7 @@ impl Task {
 
 impl Prepared for Task {
     fn data_sha256(&self) -> Fingerprints {
-        Fingerprints {
-            train: self.train.fingerprint(),
-            test: self.valid.fingerprint(),
-        }
+        Fingerprints::of(&self.train, &self.valid)
     }
 
     fn begin_with(&mut self, weights: &[(String, Tensor)]) -> Result<()> {

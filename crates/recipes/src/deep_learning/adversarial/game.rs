@@ -80,10 +80,7 @@ impl<C: Contest> Game<C> {
 impl<C: Contest> Prepared for Game<C> {
     fn data_sha256(&self) -> Fingerprints {
         let [train, test] = &self.data;
-        Fingerprints {
-            train: train.fingerprint(),
-            test: test.fingerprint(),
-        }
+        Fingerprints::of(train, test)
     }
 
     fn begin_with(&mut self, weights: &[(String, Tensor)]) -> Result<()> {
