@@ -132,13 +132,13 @@ impl Sampler {
         }
         let mut logits: Vec<f64> = logits.iter().map(|logit| f64::from(*logit)).collect();
         self.punish(&mut logits, seen);
-        let tokens = 0..logits.len() as u32;
+        let mut tokens = 0..logits.len() as u32;
         let of = |token: u32| logits[token as usize];
         // Likeliest first, and of two that are alike the one of the lower number.
         let likelier = |a: &u32, b: &u32| of(*b).total_cmp(&of(*a)).then(a.cmp(b));
         let likeliest = tokens.clone().min_by(likelier)?;
         if self.temperature == 0.0 {
-            return tokens.clone().find(|token| of(*token) == of(likeliest));
+            return tokens.find(|token| of(*token) == of(likeliest));
         }
         let mut order: Vec<u32> = tokens.collect();
         if self.top_k > 0 && self.top_k < order.len() {
