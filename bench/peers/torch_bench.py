@@ -117,7 +117,8 @@ def attention(args, backward=False):
         q, k, v = (part.view(16, 256, 6, 64).transpose(1, 2) for part in x.split(384, 2))
         return F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(16, 256, 384)
 
-    measure(args, lambda: torch.autograd.grad(forward(), x, dy) if backward else forward())
+    with torch.set_grad_enabled(backward):
+        measure(args, lambda: torch.autograd.grad(forward(), x, dy) if backward else forward())
 
 
 def attention_backward(args):
