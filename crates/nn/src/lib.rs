@@ -11,6 +11,7 @@ mod average;
 mod init;
 mod layer;
 mod layers;
+mod lora;
 mod loss;
 mod mode;
 mod module;
@@ -37,6 +38,7 @@ pub use layers::{GroupNorm, Identity, InstanceNorm, LayerNorm, Linear, Maxout, R
 pub use layers::{MultiHeadAttention, Projections, Rotary};
 pub use layers::{PixelShuffle, PixelUnshuffle, Reshape, Unfold, Upsample};
 pub use layers::{SpectralNorm, WeightNorm, Weighted};
+pub use lora::Lora;
 pub use loss::*;
 pub use mode::Mode;
 pub use module::{Module, Path, Visitor, VisitorMut};

@@ -21,6 +21,7 @@ const SOURCES: &[&str] = &[
     "nn/src/init.rs",
     "nn/src/layer.rs",
     "nn/src/layers",
+    "nn/src/lora.rs",
     "nn/src/loss",
     "nn/src/mode.rs",
     "nn/src/optim",

@@ -5,9 +5,9 @@ use super::{Entry, Random, entries};
 use eras::nn::{
     self, Activation, AdaptiveAvgPool, AdaptiveMaxPool, AvgPool, BatchNorm, Buffer, Conv,
     ConvTranspose, Dense, Dropout, Dropout2d, Embedding, Fan, Flatten, Fold, GlobalAvgPool,
-    GlobalMaxPool, GroupNorm, Identity, Init, InstanceNorm, Layer, LayerNorm, Linear, MaxPool,
-    Maxout, Mode, Module, MultiHeadAttention, Param, PixelShuffle, PixelUnshuffle, Reshape,
-    RmsNorm, Rotary, Sequential, SpectralNorm, Unfold, Upsample, WeightNorm,
+    GlobalMaxPool, GroupNorm, Identity, Init, InstanceNorm, Layer, LayerNorm, Linear, Lora,
+    MaxPool, Maxout, Mode, Module, MultiHeadAttention, Param, PixelShuffle, PixelUnshuffle,
+    Reshape, RmsNorm, Rotary, Sequential, SpectralNorm, Unfold, Upsample, WeightNorm,
 };
 use eras::{AttentionOptions, Dtype, Tensor};
 
@@ -159,6 +159,16 @@ pub(crate) const LAYERS: &[Entry] = entries! {
         let y = norm.forward(&r.of(&[2, 3, 4], Dtype::F32));
         assert_eq!(norm.into_layer().weight.shape(), [2, 3, 2]);
         y
+    };
+    Lora: |r| {
+        let base = Linear::new(3, 2, &mut r.rng());
+        let pattern = r.pick(&["*", "weight", "bias", ""]);
+        let Ok(lora) = Lora::new(base, pattern, r.size(), r.number(), &mut r.rng()) else {
+            return Tensor::zeros([0]);
+        };
+        let x = ending_in(r, 3);
+        assert_eq!(lora.names().count(), 1);
+        if r.flag() { lora.base().forward(&x) } else { lora.model().forward(&x) + lora.merged().forward(&x) }
     };
     Reshape: |r| { let x = r.tensor(); Reshape::new(r.shape()).forward(&x) };
     Dropout2d: |r| Dropout2d::new(r.number()).forward(&r.floats(), &mode(r));
