@@ -1,134 +1,71 @@
-//! What recipes have in common that make an objective small on small gray pictures: settings, training with checkpoints and
-//! logs, the page, evaluation.
+//! What recipes have in common that make an objective small: training with checkpoints and logs, what it costs, the page,
+//! evaluation.
 
-use crate::classification::check_loop;
 use crate::cost::{self, Estimate};
 use crate::experiment::{self, Findings};
 use crate::recipe::{Evaluation, Job, Outcome, Prepared, Recipe};
 use crate::run::{Fingerprints, Run};
-use crate::settings;
-use crate::small_gray;
 use crate::training::{self, Trained};
 use eras_data::{Dataset, Images};
-use eras_nn::{Adam, Mode, Module, Schedule, Summary};
+use eras_nn::{Mode, Module, Summary};
 use eras_tensor::{Error, Result, Tensor};
-use eras_train::{Goal, LrSearch, Objective, Score, Trainer};
-use serde::{Deserialize, Serialize};
-use std::path::Path;
+use eras_train::{Goal, History, LrSearch, Objective, Score, Trainer};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-/// Settings of all of them.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Common {
-    pub(crate) epochs: usize,
-    pub(crate) batch_size: usize,
-    /// Of the weights, the order of the pictures, and all that is drawn.
-    pub(crate) seed: u64,
-    /// Adam's, of the first step; it falls to 0 along a half cosine.
-    pub(crate) lr: f64,
-    /// `mnist` or `fashion-mnist`.
-    pub(crate) dataset: String,
-    /// Of the training set, the first so many pictures; 0 for all.
-    pub(crate) limit: usize,
-    /// A checkpoint is saved after so many steps, beside the one after each epoch; 0 for none.
-    pub(crate) checkpoint_steps: u64,
-}
-
-impl Common {
-    pub(crate) fn new(epochs: usize) -> Self {
-        Self {
-            epochs,
-            batch_size: 128,
-            seed: 0,
-            lr: 1e-3,
-            dataset: "mnist".into(),
-            limit: 0,
-            checkpoint_steps: 0,
-        }
-    }
-
-    pub(crate) fn check(&self) -> Result<()> {
-        check_loop(self.epochs, self.batch_size)?;
-        let lr = self.lr.is_finite() && self.lr > 0.0;
-        settings::want(&[(lr, "lr", "a number above 0")])?;
-        small_gray::check(&self.dataset)
-    }
-
-    /// Training and test set.
-    pub(crate) fn data(&self, folder: Option<&Path>) -> Result<[Images; 2]> {
-        small_gray::find(&self.dataset, self.limit, folder)
-    }
-
-    /// For so many epochs of so many `samples`.
-    pub(crate) fn trainer(&self, epochs: usize, samples: usize) -> Trainer {
-        let steps = epochs * samples.div_ceil(self.batch_size);
-        Trainer::for_objective(Adam::new(self.lr))
-            .batch_size(self.batch_size)
-            .epochs(epochs)
-            .seed(self.seed)
-            .schedule(Schedule::cosine(steps as u64, 0.0))
-    }
-}
-
-/// Refuses hidden layers without units, and codes without numbers.
-pub(crate) fn check_sizes(hidden: &[usize], latent: usize) -> Result<()> {
-    let rules = [
-        (
-            hidden.iter().all(|&units| units > 0),
-            "hidden",
-            "layers of at least one unit",
-        ),
-        (latent > 0, "latent", "at least 1"),
-    ];
-    settings::want(&rules)
-}
-
-/// A model, and what it is to make small.
-pub(crate) struct Task<M, O> {
+/// A model, its data, and what it is to make small.
+pub(crate) struct Task<M, O, D = Images> {
     pub(crate) recipe: &'static dyn Recipe,
     pub(crate) story: &'static str,
-    pub(crate) common: Common,
+    /// Of the data.
+    pub(crate) name: String,
     /// Training and test set.
-    pub(crate) data: [Images; 2],
+    pub(crate) data: [D; 2],
     pub(crate) model: M,
     pub(crate) objective: O,
+    pub(crate) trainer: Trainer,
+    /// A checkpoint is saved after so many steps, beside the one after each epoch; 0 for none.
+    pub(crate) checkpoint_steps: u64,
+    /// What the run keeps beside the weights, by the names of the files.
+    pub(crate) keeps: Vec<(&'static str, Vec<u8>)>,
     /// The charts of the training ([`Trained::curves`]).
     pub(crate) curves: &'static [(&'static str, &'static [(&'static str, &'static str)])],
     /// What there is to show of it once it has learned.
-    pub(crate) show: Show<M>,
+    pub(crate) show: Show<M, D>,
 }
 
-type Show<M> = Box<dyn Fn(&Learned<'_, M>) -> Result<Findings>>;
+type Show<M, D> = Box<dyn Fn(&Learned<'_, M, D>) -> Result<Findings>>;
 
 /// What a training came to.
-pub(crate) struct Learned<'a, M> {
+pub(crate) struct Learned<'a, M, D = Images> {
     pub(crate) model: &'a M,
     /// On the test set.
     pub(crate) score: &'a Score,
-    pub(crate) train: &'a Images,
-    pub(crate) test: &'a Images,
-    pub(crate) common: &'a Common,
+    pub(crate) train: &'a D,
+    pub(crate) test: &'a D,
+    /// Of the model.
+    pub(crate) summary: &'a Summary,
+    /// Samples of the training set that were gone through in a second, in the mean.
+    pub(crate) samples_per_second: f64,
     run: &'a Run,
     pub(crate) say: &'a dyn Fn(&str),
     pub(crate) stop: &'a Arc<AtomicBool>,
 }
 
-impl<M> Learned<'_, M> {
+impl<M, D: Dataset> Learned<'_, M, D> {
     /// The number called `name` on the test set.
     pub(crate) fn number(&self, name: &str) -> f64 {
         self.score.get(name).unwrap_or(f64::NAN)
     }
 
-    /// Trains another model in the same way, for the page alone.
+    /// Trains another model on the same set, for the page alone.
     pub(crate) fn beside<N: Module>(
         &self,
         mut model: N,
         objective: &impl Objective<N>,
-        epochs: usize,
+        trainer: Trainer,
     ) -> Result<N> {
-        let trainer = self.common.trainer(epochs, self.train.len());
         let trainer = trainer.stop_when(self.stop.clone());
         let done = trainer.minimize(objective, &mut model, self.train, None);
         done.map_err(|error| training::how_to_go_on(error, self.run))?;
@@ -136,12 +73,8 @@ impl<M> Learned<'_, M> {
     }
 }
 
-impl<M: Module, O: Objective<M>> Task<M, O> {
-    fn trainer(&self) -> Trainer {
-        self.common.trainer(self.common.epochs, self.data[0].len())
-    }
-
-    /// What layers there are and what they cost, by a look at the first picture.
+impl<M: Module, O: Objective<M>, D: Dataset> Task<M, O, D> {
+    /// What layers there are and what they cost, by a look at the first sample.
     fn summary(&self) -> Result<Summary> {
         let few = |n: usize| self.data[0].batch(&vec![0; n]);
         let batches = [few(2)?, few(3)?];
@@ -158,14 +91,14 @@ impl<M: Module, O: Objective<M>> Task<M, O> {
         training::load(&mut self.model, run)?;
         let [_, test] = &self.data;
         Ok(Evaluation {
-            score: self.trainer().measure(&self.objective, &self.model, test)?,
+            score: self.trainer.measure(&self.objective, &self.model, test)?,
             data_sha256: test.fingerprint(),
-            data: self.common.dataset,
+            data: self.name,
         })
     }
 }
 
-impl<M: Module, O: Objective<M>> Prepared for Task<M, O> {
+impl<M: Module, O: Objective<M>, D: Dataset> Prepared for Task<M, O, D> {
     fn data_sha256(&self) -> Fingerprints {
         let [train, test] = &self.data;
         Fingerprints::of(train, test)
@@ -177,12 +110,12 @@ impl<M: Module, O: Objective<M>> Prepared for Task<M, O> {
 
     fn find_lr(&mut self) -> Result<LrSearch> {
         const STEPS: usize = 200;
-        let (trainer, [train, _]) = (self.trainer(), &self.data);
+        let (trainer, [train, _]) = (&self.trainer, &self.data);
         trainer.find_lr_of(&self.objective, &mut self.model, train, 1e-6..=10.0, STEPS)
     }
 
     fn estimate(&mut self) -> Result<Option<Estimate>> {
-        let (trainer, summary) = (self.trainer(), self.summary()?);
+        let (trainer, summary) = (&self.trainer, self.summary()?);
         let [train, test] = &self.data;
         let samples = trainer.samples_per_step().min(train.len());
         let step = summary.step(samples, trainer.optimizer());
@@ -191,35 +124,47 @@ impl<M: Module, O: Objective<M>> Prepared for Task<M, O> {
         Ok(Some(Estimate::of_passes(summary, step, forecast)))
     }
 
-    fn train(mut self: Box<Self>, mut job: Job<'_>) -> Result<Outcome> {
+    fn train(self: Box<Self>, mut job: Job<'_>) -> Result<Outcome> {
         let (start, run) = (Instant::now(), job.run);
+        let summary = self.summary()?;
+        let Self {
+            recipe,
+            objective,
+            data: [train, test],
+            mut model,
+            mut trainer,
+            ..
+        } = *self;
+        for (name, bytes) in &self.keeps {
+            run.write(name, bytes)?;
+        }
         let best = Some(Goal::smallest("val_loss"));
-        let begun = training::begin(&mut job, best, self.common.checkpoint_steps)?;
-        let mut trainer = self.trainer().stop_when(job.stop.clone());
+        let begun = training::begin(&mut job, best, self.checkpoint_steps)?;
+        trainer = trainer.stop_when(job.stop.clone());
         for callback in begun.callbacks {
             trainer = trainer.boxed_callback(callback);
         }
-        let (objective, [train, test]) = (&self.objective, &self.data);
         let history = match &begun.snapshot {
-            Some(from) => trainer.minimize_on(objective, &mut self.model, train, Some(test), from),
-            None => trainer.minimize(objective, &mut self.model, train, Some(test)),
+            Some(from) => trainer.minimize_on(&objective, &mut model, &train, Some(&test), from),
+            None => trainer.minimize(&objective, &mut model, &train, Some(&test)),
         };
         let history = history.map_err(|error| training::how_to_go_on(error, run))?;
         let score = history.epochs.last().and_then(|epoch| epoch.valid.clone());
         let score = score.ok_or_else(|| Error::new("the training ended without an epoch"))?;
-        let summary = self.summary()?;
-        let flops = summary.step(train.len(), trainer.optimizer()).flops
-            + summary.forward_flops(test.len());
+        let samples = trainer.samples_per_epoch(&train)?;
+        let flops =
+            summary.step(samples, trainer.optimizer()).flops + summary.forward_flops(test.len());
         let spent = begun
             .meter
             .stop(&history, history.epochs.len() as u64 * flops);
         (job.say)("looking at what was learned ..");
         let findings = (self.show)(&Learned {
-            model: &self.model,
+            model: &model,
             score: &score,
-            train,
-            test,
-            common: &self.common,
+            train: &train,
+            test: &test,
+            summary: &summary,
+            samples_per_second: speed(&history, samples),
             run,
             say: job.say,
             stop: &job.stop,
@@ -227,21 +172,29 @@ impl<M: Module, O: Objective<M>> Prepared for Task<M, O> {
         let trained = Trained {
             history: &history,
             spent,
-            sha256: eras_train::hash(&self.model.state()),
+            sha256: eras_train::hash(&model.state()),
             curves: self.curves,
         };
-        experiment::report(self.recipe, self.story, run, findings, Some(trained), start)
+        experiment::report(recipe, self.story, run, findings, Some(trained), start)
     }
+}
+
+/// Samples a second, of epochs of so many.
+fn speed(history: &History, samples: usize) -> f64 {
+    let seconds: f64 = history.epochs.iter().map(|epoch| epoch.seconds).sum();
+    (history.epochs.len() * samples) as f64 / seconds
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::deep_learning::{
         AutoencoderRecipe, CvaeRecipe, DenoisingAutoencoderRecipe, VaeRecipe, VqVaeRecipe,
     };
-    use crate::recipe::{Draw, SampleRequest, Sampled};
+    use crate::recipe::{Draw, Outcome, Recipe, SampleRequest, Sampled};
+    use crate::run::Run;
     use crate::testing::{self, scratch, weights};
+    use eras_tensor::Result;
+    use std::path::Path;
 
     /// Trains on the first 320 digits: ten steps an epoch.
     fn train_small(

@@ -485,6 +485,14 @@ impl Trainer {
         self.batch_size * self.accumulate
     }
 
+    /// Samples of an epoch on `train`.
+    ///
+    /// # Errors
+    /// If the set is empty.
+    pub fn samples_per_epoch(&self, train: &dyn Dataset) -> Result<usize> {
+        Ok(self.epoch_of(train)?.samples())
+    }
+
     /// The optimizer as it begins.
     #[must_use]
     pub fn optimizer(&self) -> &dyn Optimizer {
@@ -509,6 +517,15 @@ impl Trainer {
     /// What `model` makes of a batch, in the precision that was asked for.
     fn outputs(&self, model: &impl Layer, x: &Tensor, mode: &Mode) -> Tensor {
         matmul_precision(self.precision, || model.apply(x, mode))
+    }
+
+    /// The batches of the epochs of a training.
+    fn epoch_of<'a>(&self, train: &'a dyn Dataset) -> Result<Loader<'a>> {
+        let loader = self.loader(train)?.shuffle(self.seed);
+        Ok(match self.steps_per_epoch {
+            Some(steps) => loader.at_most(steps.saturating_mul(self.accumulate)),
+            None => loader,
+        })
     }
 
     fn loader<'a>(&self, data: &'a dyn Dataset) -> Result<Loader<'a>> {

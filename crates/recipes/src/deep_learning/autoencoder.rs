@@ -3,11 +3,12 @@
 use super::codes;
 use super::principal::Principal;
 use crate::experiment::Findings;
-use crate::minimization::{self, Common, Learned, Task};
+use crate::minimization::{Learned, Task};
 use crate::promise::{Bound, Measured, Promise, Unit};
 use crate::recipe::{Card, Era, Evaluation, Prediction, Prepared, Recipe};
 use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
+use crate::small_gray::{self, Common};
 use eras_data::{Batch, Dataset, Images};
 use eras_models::deep_learning::Autoencoder;
 use eras_nn::{Layer, Mode};
@@ -104,7 +105,7 @@ impl Recipe for AutoencoderRecipe {
 fn task(config: &Config, folder: Option<&Path>) -> Result<Task<Autoencoder, GiveBack>> {
     let settings: Settings = settings::read(&config.settings)?;
     settings.common.check()?;
-    minimization::check_sizes(&settings.hidden, settings.latent)?;
+    small_gray::check_sizes(&settings.hidden, settings.latent)?;
     let data = settings.common.data(folder)?.map(|set| set.flat());
     let pixels = data[0].shape().iter().product();
     settings::want(&[(
@@ -115,7 +116,12 @@ fn task(config: &Config, folder: Option<&Path>) -> Result<Task<Autoencoder, Give
     Ok(Task {
         recipe: &AutoencoderRecipe,
         story: include_str!("../../stories/autoencoder.md"),
-        common: settings.common.clone(),
+        name: settings.common.dataset.clone(),
+        trainer: settings
+            .common
+            .trainer(settings.common.epochs, data[0].len()),
+        checkpoint_steps: settings.common.checkpoint_steps,
+        keeps: Vec::new(),
         model: settings.model(&data[0], settings.latent),
         data,
         objective: GiveBack,
@@ -189,7 +195,10 @@ fn findings(settings: &Settings, learned: &Learned<'_, Autoencoder>) -> Result<F
     } else if settings.plane_epochs > 0 {
         (learned.say)("a second model, whose codes are two numbers ..");
         let second = settings.model(test, 2);
-        let second = learned.beside(second, &GiveBack, settings.plane_epochs)?;
+        let trainer = settings
+            .common
+            .trainer(settings.plane_epochs, learned.train.len());
+        let second = learned.beside(second, &GiveBack, trainer)?;
         sections.push(plane(&second, &principal, test)?);
     }
     Ok(Findings {

@@ -7,12 +7,12 @@ use super::vae::{BOUNDS, JUDGED, PIXELS, seen};
 use crate::digit;
 use crate::drawing;
 use crate::experiment::Findings;
-use crate::minimization::{self, Common, Learned, Task};
+use crate::minimization::{Learned, Task};
 use crate::promise::{Bound, Measured, Promise, Unit};
 use crate::recipe::{Card, Era, Evaluation, Prediction, Prepared, Recipe, SampleRequest, Sampled};
 use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
-use crate::small_gray;
+use crate::small_gray::{self, Common};
 use crate::training;
 use eras_data::{Batch, Dataset, Images};
 use eras_models::deep_learning::ConditionalVae;
@@ -58,7 +58,7 @@ impl Settings {
     fn of(config: &Config) -> Result<Self> {
         let settings: Self = settings::read(&config.settings)?;
         settings.common.check()?;
-        minimization::check_sizes(&settings.hidden, settings.latent)?;
+        small_gray::check_sizes(&settings.hidden, settings.latent)?;
         settings::want(&[(settings.judged >= 10, "judged", "at least 10")])?;
         Ok(settings)
     }
@@ -149,7 +149,12 @@ fn task(config: &Config, folder: Option<&Path>) -> Result<Task<ConditionalVae, E
     Ok(Task {
         recipe: &CvaeRecipe,
         story: include_str!("../../stories/cvae.md"),
-        common: settings.common.clone(),
+        name: settings.common.dataset.clone(),
+        trainer: settings
+            .common
+            .trainer(settings.common.epochs, data[0].len()),
+        checkpoint_steps: settings.common.checkpoint_steps,
+        keeps: Vec::new(),
         model: settings.model(),
         data,
         objective: Evidence {

@@ -4,11 +4,12 @@ use super::autoencoder::{ERRORS, given_back, squared_error};
 use super::codes;
 use crate::drawing;
 use crate::experiment::Findings;
-use crate::minimization::{self, Common, Learned, Task};
+use crate::minimization::{Learned, Task};
 use crate::promise::{Bound, Measured, Promise, Unit};
 use crate::recipe::{Card, Era, Evaluation, Prediction, Prepared, Recipe};
 use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
+use crate::small_gray::{self, Common};
 use eras_data::{Batch, Dataset, Images};
 use eras_models::deep_learning::{DenoisingAutoencoder, spoil};
 use eras_nn::{Layer, Mode};
@@ -100,14 +101,19 @@ impl Recipe for DenoisingAutoencoderRecipe {
 fn task(config: &Config, folder: Option<&Path>) -> Result<Task<DenoisingAutoencoder, Clean>> {
     let settings: Settings = settings::read(&config.settings)?;
     settings.common.check()?;
-    minimization::check_sizes(&[settings.hidden], 1)?;
+    small_gray::check_sizes(&[settings.hidden], 1)?;
     let noise = (0.0..1.0).contains(&settings.noise);
     settings::want(&[(noise, "noise", "a share from 0 to below 1")])?;
     let data = settings.common.data(folder)?.map(|set| set.flat());
     Ok(Task {
         recipe: &DenoisingAutoencoderRecipe,
         story: include_str!("../../stories/denoising-autoencoder.md"),
-        common: settings.common.clone(),
+        name: settings.common.dataset.clone(),
+        trainer: settings
+            .common
+            .trainer(settings.common.epochs, data[0].len()),
+        checkpoint_steps: settings.common.checkpoint_steps,
+        keeps: Vec::new(),
         model: settings.model(&data[0]),
         data,
         objective: Clean {
@@ -144,7 +150,10 @@ fn findings(settings: &Settings, learned: &Learned<'_, DenoisingAutoencoder>) ->
     let plain = if settings.plain_epochs > 0 && settings.noise > 0.0 {
         (learned.say)("an ordinary autoencoder, to compare with ..");
         let plain = settings.model(test);
-        Some(learned.beside(plain, &Clean { noise: 0.0 }, settings.plain_epochs)?)
+        let trainer = settings
+            .common
+            .trainer(settings.plain_epochs, learned.train.len());
+        Some(learned.beside(plain, &Clean { noise: 0.0 }, trainer)?)
     } else {
         None
     };

@@ -5,11 +5,12 @@ use super::judge::Judge;
 use super::sampling::{self, SHOWN};
 use crate::drawing;
 use crate::experiment::Findings;
-use crate::minimization::{self, Common, Learned, Task};
+use crate::minimization::{Learned, Task};
 use crate::promise::{Bound, Measured, Promise, Unit};
 use crate::recipe::{Card, Era, Evaluation, Prediction, Prepared, Recipe, SampleRequest, Sampled};
 use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
+use crate::small_gray::{self, Common};
 use crate::training;
 use eras_data::{Batch, Dataset, Images};
 use eras_models::deep_learning::Vae;
@@ -63,7 +64,7 @@ impl Settings {
     fn of(config: &Config) -> Result<Self> {
         let settings: Self = settings::read(&config.settings)?;
         settings.common.check()?;
-        minimization::check_sizes(&settings.hidden, settings.latent)?;
+        small_gray::check_sizes(&settings.hidden, settings.latent)?;
         settings::want(&[(settings.judged >= 10, "judged", "at least 10")])?;
         Ok(settings)
     }
@@ -134,7 +135,12 @@ fn task(config: &Config, folder: Option<&Path>) -> Result<Task<Vae, Evidence>> {
     Ok(Task {
         recipe: &VaeRecipe,
         story: include_str!("../../stories/vae.md"),
-        common: settings.common.clone(),
+        name: settings.common.dataset.clone(),
+        trainer: settings
+            .common
+            .trainer(settings.common.epochs, data[0].len()),
+        checkpoint_steps: settings.common.checkpoint_steps,
+        keeps: Vec::new(),
         model: settings.model(&settings.hidden, settings.latent),
         data,
         objective: Evidence {
@@ -213,7 +219,10 @@ fn findings(settings: &Settings, learned: &Learned<'_, Vae>) -> Result<Findings>
             bits: settings.bits,
         };
         let second = settings.model(&PLANE_HIDDEN, 2);
-        let second = learned.beside(second, &objective, settings.plane_epochs)?;
+        let trainer = settings
+            .common
+            .trainer(settings.plane_epochs, learned.train.len());
+        let second = learned.beside(second, &objective, trainer)?;
         let trainer = settings.common.trainer(1, test.len());
         let bound = -trainer.measure(&objective, &second, test)?.loss;
         sections.push(plane(&second, test, bound)?);

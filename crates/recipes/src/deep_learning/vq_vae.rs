@@ -10,11 +10,12 @@ use super::sampling::{self, SHOWN};
 use super::vae::{BOUNDS, JUDGED, seen};
 use crate::drawing;
 use crate::experiment::Findings;
-use crate::minimization::{Common, Learned, Task};
+use crate::minimization::{Learned, Task};
 use crate::promise::{Bound, Measured, Promise, Unit};
 use crate::recipe::{Card, Era, Evaluation, Prediction, Prepared, Recipe, SampleRequest, Sampled};
 use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
+use crate::small_gray::Common;
 use crate::training;
 use eras_data::{Batch, Dataset, Images};
 use eras_models::deep_learning::{Codebook, PixelCnn, Quantized, VqVae};
@@ -204,7 +205,12 @@ fn task(config: &Config, folder: Option<&Path>) -> Result<Task<Model, Words>> {
     Ok(Task {
         recipe: &VqVaeRecipe,
         story: include_str!("../../stories/vq-vae.md"),
-        common: settings.common.clone(),
+        name: settings.common.dataset.clone(),
+        trainer: settings
+            .common
+            .trainer(settings.common.epochs, data[0].len()),
+        checkpoint_steps: settings.common.checkpoint_steps,
+        keeps: Vec::new(),
         model: settings.model(),
         data,
         objective: Words {

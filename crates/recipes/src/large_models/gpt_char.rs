@@ -2,24 +2,23 @@
 
 use super::TextModel;
 use crate::classification::check_loop;
-use crate::cost::{self, Estimate};
-use crate::experiment::{self, Findings};
+use crate::experiment::Findings;
+use crate::minimization::{Learned, Task};
 use crate::promise::{Bound, Measured, Promise, Unit};
-use crate::recipe::{Card, Era, Evaluation, Job, Outcome, Prediction, Prepared, Recipe};
-use crate::run::{Config, Fingerprints, Run};
+use crate::recipe::{Card, Era, Evaluation, Prediction, Prepared, Recipe};
+use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
-use crate::training::{self, Trained};
+use crate::training;
 use eras_data::catalog::TINY_SHAKESPEARE;
-use eras_data::{Batch, Dataset, Search};
+use eras_data::{Batch, Search};
 use eras_models::large_models::{Generation, Gpt, GptConfig, NormKind, Sampler, Units, generate};
-use eras_nn::{AdamW, Mode, Module, Schedule, Summary};
+use eras_nn::{AdamW, Mode, Schedule};
 use eras_report::{Section, Table, format};
-use eras_tensor::{Error, Result, Rng, Tensor};
+use eras_tensor::{Error, Result, Rng};
 use eras_text::{Tokenizer, Windows, read_text};
-use eras_train::{Forward, Goal, LrSearch, Objective, Trainer};
+use eras_train::{Forward, Objective, Trainer};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-use std::time::Instant;
 
 /// `eras train gpt-char`.
 #[derive(Debug)]
@@ -168,20 +167,13 @@ impl Recipe for GptCharRecipe {
     }
 
     fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>> {
-        Ok(Box::new(Task::new(config, config.data.as_deref(), None)?))
+        Ok(Box::new(task(config, config.data.as_deref(), None)?))
     }
 
     fn evaluate(&self, run: &Run, data: Option<&Path>) -> Result<Evaluation> {
         let config = run.config();
         let data = data.or(config.data.as_deref());
-        let mut task = Task::new(config, data, Some(tokenizer(run)?))?;
-        training::load(&mut task.gpt, run)?;
-        let trainer = task.settings.trainer();
-        Ok(Evaluation {
-            score: trainer.measure(&Next, &task.gpt, &task.valid)?,
-            data: task.name,
-            data_sha256: task.valid.fingerprint(),
-        })
+        task(config, data, Some(tokenizer(run)?))?.evaluate(run)
     }
 
     fn predict(&self, _run: &Run, _files: &[&Path]) -> Result<Vec<Result<Prediction>>> {
@@ -212,186 +204,144 @@ impl Objective<Gpt> for Next {
     }
 }
 
-struct Task {
-    settings: Settings,
-    /// Of the text.
-    name: String,
-    tokenizer: Tokenizer,
-    train: Windows,
-    valid: Windows,
-    gpt: Gpt,
+/// For the text at `data`, a file or a folder with `input.txt`, or Tiny Shakespeare; in the characters of `tokenizer`, or in
+/// those of the text.
+fn task(
+    config: &Config,
+    data: Option<&Path>,
+    tokenizer: Option<Tokenizer>,
+) -> Result<Task<Gpt, Next, Windows>> {
+    let settings = Settings::of(config)?;
+    let (name, text) = match data {
+        Some(path) => {
+            let file = path.join("input.txt");
+            let path = if path.is_dir() { &file } else { path };
+            (path.display().to_string(), read_text(path)?)
+        }
+        None => {
+            let found = Search::from_env().find(&TINY_SHAKESPEARE, &mut |_, _| ())?;
+            (TINY_SHAKESPEARE.name.to_owned(), found.text(0)?)
+        }
+    };
+    let tokenizer = tokenizer.unwrap_or_else(|| Tokenizer::characters(&text));
+    let tokens = tokenizer.encode(&text)?;
+    let held_out = (HELD_OUT * tokens.len() as f64) as usize;
+    let least = settings.context + 1;
+    if held_out < least {
+        return Err(Error::usage(format!(
+            "{name}: found a text of {} characters, of which {held_out} are held out; wanted at least {least} there, a window and \
+             what follows it",
+            tokens.len()
+        )));
+    }
+    let (train, valid) = tokens.split_at(tokens.len() - held_out);
+    let samples = settings.epochs * settings.steps * settings.batch_size;
+    Ok(Task {
+        recipe: &GptCharRecipe,
+        story: include_str!("../../stories/gpt-char.md"),
+        data: [
+            Windows::at_random(train, settings.context, samples, settings.seed),
+            Windows::in_line(valid, settings.context),
+        ],
+        model: settings.model(tokenizer.vocab_size()),
+        objective: Next,
+        trainer: settings.trainer(),
+        checkpoint_steps: settings.checkpoint_steps,
+        keeps: vec![(Tokenizer::FILE, tokenizer.to_json()?.into_bytes())],
+        curves: &[(
+            "Loss, nats a character",
+            &[("training", "loss"), ("held out", "val_loss")],
+        )],
+        show: Box::new({
+            let name = name.clone();
+            move |learned| findings(&settings, &name, &tokenizer, learned)
+        }),
+        name,
+    })
 }
 
-impl Task {
-    /// For the text at `data`, a file or a folder with `input.txt`, or Tiny Shakespeare; in the characters of `tokenizer`, or
-    /// in those of the text.
-    fn new(config: &Config, data: Option<&Path>, tokenizer: Option<Tokenizer>) -> Result<Self> {
-        let settings = Settings::of(config)?;
-        let (name, text) = match data {
-            Some(path) => {
-                let file = path.join("input.txt");
-                let path = if path.is_dir() { &file } else { path };
-                (path.display().to_string(), read_text(path)?)
-            }
-            None => {
-                let found = Search::from_env().find(&TINY_SHAKESPEARE, &mut |_, _| ())?;
-                (TINY_SHAKESPEARE.name.to_owned(), found.text(0)?)
-            }
-        };
-        let tokenizer = tokenizer.unwrap_or_else(|| Tokenizer::characters(&text));
-        let tokens = tokenizer.encode(&text)?;
-        let held_out = (HELD_OUT * tokens.len() as f64) as usize;
-        let least = settings.context + 1;
-        if held_out < least {
-            return Err(Error::usage(format!(
-                "{name}: found a text of {} characters, of which {held_out} are held out; wanted at least {least} there, a window and \
-                 what follows it",
-                tokens.len()
-            )));
-        }
-        let (train, valid) = tokens.split_at(tokens.len() - held_out);
-        let samples = settings.epochs * settings.steps * settings.batch_size;
-        Ok(Self {
-            train: Windows::at_random(train, settings.context, samples, settings.seed),
-            valid: Windows::in_line(valid, settings.context),
-            gpt: settings.model(tokenizer.vocab_size()),
-            name,
-            tokenizer,
-            settings,
-        })
-    }
-
-    /// What layers there are and what they cost, by a look at the first windows.
-    fn summary(&self) -> Result<Summary> {
-        let few = |n: usize| self.valid.batch(&vec![0; n]);
-        let batches = [few(2)?, few(3)?];
-        Ok(Summary::of(&self.gpt, |n| {
-            let batch = &batches[n - 2];
-            Next.forward(&self.gpt, batch, &Mode::train(0, 0)).loss
-        }))
-    }
+fn findings(
+    settings: &Settings,
+    name: &str,
+    tokenizer: &Tokenizer,
+    learned: &Learned<'_, Gpt, Windows>,
+) -> Result<Findings> {
+    let loss = learned.score.loss;
+    Ok(Findings {
+        measured: vec![
+            Measured::new("val_loss", loss, Unit::Plain),
+            Measured::new("perplexity", loss.exp(), Unit::Plain),
+        ],
+        sections: vec![
+            samples(settings, tokenizer, learned.model)?,
+            about(settings, name, tokenizer, learned),
+        ],
+    })
 }
 
-impl Prepared for Task {
-    fn data_sha256(&self) -> Fingerprints {
-        Fingerprints::of(&self.train, &self.valid)
-    }
-
-    fn begin_with(&mut self, weights: &[(String, Tensor)]) -> Result<()> {
-        self.gpt.load_state(weights)
-    }
-
-    fn find_lr(&mut self) -> Result<LrSearch> {
-        const STEPS: usize = 200;
-        let trainer = self.settings.trainer();
-        trainer.find_lr_of(&Next, &mut self.gpt, &self.train, 1e-6..=10.0, STEPS)
-    }
-
-    fn estimate(&mut self) -> Result<Option<Estimate>> {
-        let (trainer, summary) = (self.settings.trainer(), self.summary()?);
-        let step = summary.step(trainer.samples_per_step(), trainer.optimizer());
-        cost::check_memory(&step)?;
-        let forecast = trainer.forecast_of(&Next, &mut self.gpt, &self.train, Some(&self.valid))?;
-        Ok(Some(Estimate::of_passes(summary, step, forecast)))
-    }
-
-    fn train(mut self: Box<Self>, mut job: Job<'_>) -> Result<Outcome> {
-        let (start, run) = (Instant::now(), job.run);
-        run.write(Tokenizer::FILE, self.tokenizer.to_json()?.as_bytes())?;
-        let best = Some(Goal::smallest("val_loss"));
-        let begun = training::begin(&mut job, best, self.settings.checkpoint_steps)?;
-        let mut trainer = self.settings.trainer().stop_when(job.stop.clone());
-        for callback in begun.callbacks {
-            trainer = trainer.boxed_callback(callback);
-        }
-        let (train, valid) = (&self.train, Some(&self.valid as &dyn Dataset));
-        let history = match &begun.snapshot {
-            Some(from) => trainer.minimize_on(&Next, &mut self.gpt, train, valid, from),
-            None => trainer.minimize(&Next, &mut self.gpt, train, valid),
-        };
-        let history = history.map_err(|error| training::how_to_go_on(error, run))?;
-        let score = history.epochs.last().and_then(|epoch| epoch.valid.clone());
-        let score = score.ok_or_else(|| Error::new("the training ended without an epoch"))?;
-        let (summary, samples) = (self.summary()?, trainer.samples_per_step());
-        let steps = (history.epochs.len() * self.settings.steps) as u64;
-        let flops = steps * summary.step(samples, trainer.optimizer()).flops
-            + history.epochs.len() as u64 * summary.forward_flops(self.valid.len());
-        let trained = Trained {
-            history: &history,
-            spent: begun.meter.stop(&history, flops),
-            sha256: eras_train::hash(&self.gpt.state()),
-            curves: &[(
-                "Loss, nats a character",
-                &[("training", "loss"), ("held out", "val_loss")],
-            )],
-        };
-        let seconds: f64 = history.epochs.iter().map(|epoch| epoch.seconds).sum();
-        let seen = steps as f64 * (samples * self.settings.context) as f64;
-        let findings = Findings {
-            measured: vec![
-                Measured::new("val_loss", score.loss, Unit::Plain),
-                Measured::new("perplexity", score.loss.exp(), Unit::Plain),
-            ],
-            sections: vec![self.samples()?, self.about(&summary, seen / seconds)],
-        };
-        let story = include_str!("../../stories/gpt-char.md");
-        experiment::report(&GptCharRecipe, story, run, findings, Some(trained), start)
-    }
+/// What it writes, cold and warm.
+fn samples(settings: &Settings, tokenizer: &Tokenizer, gpt: &Gpt) -> Result<Section> {
+    let section = Section::new("Written").note("By the model, after one line break");
+    [0.5, 0.8, 1.0].into_iter().try_fold(section, |section, t| {
+        let text = written(settings, tokenizer, gpt, t)?;
+        Ok(section
+            .text(format!("At temperature {t}:"))
+            .written(text.trim()))
+    })
 }
 
-impl Task {
-    /// What it writes, cold and warm.
-    fn samples(&self) -> Result<Section> {
-        let section = Section::new("Written").note("By the model, after one line break");
-        [0.5, 0.8, 1.0].into_iter().try_fold(section, |section, t| {
-            let text = self.written(t)?;
-            Ok(section
-                .text(format!("At temperature {t}:"))
-                .written(text.trim()))
-        })
+/// A text longer than what the model sees at once: it goes on from the second half of that.
+fn written(
+    settings: &Settings,
+    tokenizer: &Tokenizer,
+    gpt: &Gpt,
+    temperature: f64,
+) -> Result<String> {
+    const LENGTH: usize = 600;
+    let again = (settings.context / 2).max(1);
+    let mut tokens = vec![tokenizer.id("\n").unwrap_or(0)];
+    while tokens.len() < LENGTH {
+        let prompt = tokens[tokens.len().saturating_sub(again)..].to_vec();
+        let how = Generation {
+            // Places are counted anew.
+            sampler: Sampler::new(temperature).seed(settings.seed + tokens.len() as u64),
+            max_tokens: LENGTH - tokens.len(),
+            stop: Vec::new(),
+        };
+        generate(gpt, &prompt, &how, |token| {
+            tokens.push(token);
+            true
+        })?;
     }
+    tokenizer.decode(&tokens)
+}
 
-    /// A text longer than what the model sees at once: it goes on from the second half of that.
-    fn written(&self, temperature: f64) -> Result<String> {
-        const LENGTH: usize = 600;
-        let again = (self.settings.context / 2).max(1);
-        let mut tokens = vec![self.tokenizer.id("\n").unwrap_or(0)];
-        while tokens.len() < LENGTH {
-            let prompt = tokens[tokens.len().saturating_sub(again)..].to_vec();
-            let how = Generation {
-                // Places are counted anew.
-                sampler: Sampler::new(temperature).seed(self.settings.seed + tokens.len() as u64),
-                max_tokens: LENGTH - tokens.len(),
-                stop: Vec::new(),
-            };
-            generate(&self.gpt, &prompt, &how, |token| {
-                tokens.push(token);
-                true
-            })?;
-        }
-        self.tokenizer.decode(&tokens)
-    }
-
-    fn about(&self, summary: &Summary, speed: f64) -> Section {
-        let count = |n: usize| format::count(n as u64);
-        let table = Table::new(["", ""])
-            .row(["text".to_owned(), self.name.clone()])
-            .row([
-                "characters it knows".to_owned(),
-                count(self.tokenizer.vocab_size()),
-            ])
-            .row(["parameters".to_owned(), count(summary.params)])
-            .row([
-                "characters a second, in training".to_owned(),
-                count(speed as usize),
-            ]);
-        Section::new("The model").table(table)
-    }
+fn about(
+    settings: &Settings,
+    name: &str,
+    tokenizer: &Tokenizer,
+    learned: &Learned<'_, Gpt, Windows>,
+) -> Section {
+    let count = |n: usize| format::count(n as u64);
+    let speed = learned.samples_per_second * settings.context as f64;
+    let table = Table::new(["", ""])
+        .row(["text".to_owned(), name.to_owned()])
+        .row([
+            "characters it knows".to_owned(),
+            count(tokenizer.vocab_size()),
+        ])
+        .row(["parameters".to_owned(), count(learned.summary.params)])
+        .row([
+            "characters a second, in training".to_owned(),
+            count(speed as usize),
+        ]);
+    Section::new("The model").table(table)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::Outcome;
     use crate::testing::{self, scratch, weights};
     use std::path::PathBuf;
 

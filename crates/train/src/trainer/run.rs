@@ -116,10 +116,7 @@ impl<'a, M: Module, O: Objective<M>> Training<'a, M, O> {
         train: &'a dyn Dataset,
         from: Option<&Snapshot>,
     ) -> Result<Self> {
-        let mut loader = trainer.loader(train)?.shuffle(trainer.seed);
-        if let Some(steps) = trainer.steps_per_epoch {
-            loader = loader.at_most(steps.saturating_mul(trainer.accumulate));
-        }
+        let mut loader = trainer.epoch_of(train)?;
         let mut optimizer = trainer.optimizer.box_clone();
         let mut average = trainer.averaging.map(Averaging::begin);
         let mut at = Position::start(trainer.seed, trainer.batch_size, trainer.accumulate, train);
