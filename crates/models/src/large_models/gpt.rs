@@ -10,8 +10,8 @@
 
 use super::{Cache, Rope};
 use eras_nn::{
-    Dropout, Embedding, Init, LayerNorm, Linear, Mode, Module, MultiHeadAttention, Path,
-    Projections, RmsNorm, Rotary, Visitor, VisitorMut, cross_entropy,
+    CrossEntropy, Dropout, Embedding, Init, LayerNorm, Linear, Mode, Module, MultiHeadAttention,
+    Path, Projections, RmsNorm, Rotary, Visitor, VisitorMut, cross_entropy,
 };
 use eras_tensor::{AttentionOptions, Rng, Tensor};
 
@@ -265,7 +265,7 @@ impl Gpt {
     #[must_use]
     #[track_caller]
     pub fn forward(&self, tokens: &Tensor, mode: &Mode) -> Tensor {
-        self.logits(&self.hidden(tokens, mode))
+        self.logits(&self.hidden(tokens, None, mode))
     }
 
     /// The mean cross entropy of `targets (B, T)`, which come after `tokens (B, T)`.
@@ -279,6 +279,36 @@ impl Gpt {
         cross_entropy(&logits.flatten(0, 1), &targets.flatten(0, 1)) // (B T, V), (B T)
     }
 
+    /// As [`forward`](Self::forward) for windows in which several documents lie behind one another, `documents (B, T)` in `i64`
+    /// their numbers: none sees another, and each begins at the first place.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward), or if `documents` has another shape.
+    #[must_use]
+    #[track_caller]
+    pub fn forward_packed(&self, tokens: &Tensor, documents: &Tensor, mode: &Mode) -> Tensor {
+        self.logits(&self.hidden(tokens, Some(documents), mode))
+    }
+
+    /// The mean cross entropy of `targets (B, T)`, which come after `tokens (B, T)` of several documents
+    /// ([`forward_packed`](Self::forward_packed)); those that are -100 do not count.
+    ///
+    /// # Panics
+    /// As [`forward_packed`](Self::forward_packed), or if a target is not below `V`.
+    #[must_use]
+    #[track_caller]
+    pub fn loss_packed(
+        &self,
+        tokens: &Tensor,
+        documents: &Tensor,
+        targets: &Tensor,
+        mode: &Mode,
+    ) -> Tensor {
+        let logits = self.forward_packed(tokens, documents, mode);
+        let criterion = CrossEntropy::new().ignore_index(-100);
+        criterion.loss(&logits.flatten(0, 1), &targets.flatten(0, 1)) // (B T, V), (B T)
+    }
+
     /// What comes after the last of `tokens (B, T)`, which follow those that `cache` has seen: logits `(B, V)`. The cache has
     /// seen them then, too.
     ///
@@ -289,7 +319,7 @@ impl Gpt {
     #[track_caller]
     pub fn next(&self, tokens: &Tensor, cache: &mut Cache) -> Tensor {
         let (start, room) = (cache.len(), cache.room());
-        let mut x = self.embedded(tokens, start);
+        let mut x = self.embedded(tokens, start, None);
         let rows = tokens.shape()[1];
         assert!(rows > 0, "Gpt: found no tokens, wanted one or more");
         for (block, kept) in self
@@ -307,9 +337,9 @@ impl Gpt {
         self.logits(&x.narrow(1, rows - 1, 1)).squeeze(1)
     }
 
-    /// Tokens and where they stand: `(B, T)` to `(B, T, C)`.
+    /// Tokens and where they stand, from `start` on or in their documents: `(B, T)` to `(B, T, C)`.
     #[track_caller]
-    fn embedded(&self, tokens: &Tensor, start: usize) -> Tensor {
+    fn embedded(&self, tokens: &Tensor, start: usize, documents: Option<&Tensor>) -> Tensor {
         let &[_, rows] = tokens.shape() else {
             panic!("Gpt: tokens {:?} must be (B, T)", tokens.shape())
         };
@@ -319,19 +349,33 @@ impl Gpt {
             "Gpt: found {end} tokens, wanted at most {context}, as the context has places"
         );
         let x = self.tokens.forward(tokens);
-        match &self.positions {
-            Some(positions) => x + positions.forward(&Tensor::arange(end).narrow(0, start, rows)),
-            None => x,
-        }
+        let Some(positions) = &self.positions else {
+            return x;
+        };
+        let places = match documents {
+            Some(documents) => places(documents),
+            None => Tensor::arange(end).narrow(0, start, rows),
+        };
+        x + positions.forward(&places)
     }
 
     /// `(B, T)` to `(B, T, C)`, before the output.
     #[track_caller]
-    fn hidden(&self, tokens: &Tensor, mode: &Mode) -> Tensor {
+    fn hidden(&self, tokens: &Tensor, documents: Option<&Tensor>, mode: &Mode) -> Tensor {
+        let mut sight = self.sight();
+        if let Some(documents) = documents {
+            assert_eq!(
+                documents.shape(),
+                tokens.shape(),
+                "Gpt: the documents have another shape than the tokens"
+            );
+            let (queries, keys) = (documents.unsqueeze(2), documents.unsqueeze(1));
+            sight = sight.mask(&queries.eq(&keys).unsqueeze(1)); // (B, 1, T, T)
+        }
         let dropout = Dropout::new(self.config.dropout);
-        let mut x = dropout.forward(&self.embedded(tokens, 0), mode);
+        let mut x = dropout.forward(&self.embedded(tokens, 0, documents), mode);
         for block in &self.blocks {
-            x = block.forward(&x, &self.sight(), mode);
+            x = block.forward(&x, &sight, mode);
         }
         x
     }
@@ -353,6 +397,26 @@ impl Gpt {
             None => options,
         }
     }
+}
+
+/// The place of each token in its document, for the numbers of those, `(B, T)`.
+fn places(documents: &Tensor) -> Tensor {
+    let &[_, rows] = documents.shape() else {
+        unreachable!("the shape of tokens")
+    };
+    let numbers = documents.to_vec::<i64>();
+    let mut places = vec![0i64; numbers.len()];
+    for (numbers, places) in numbers
+        .chunks_exact(rows.max(1))
+        .zip(places.chunks_exact_mut(rows.max(1)))
+    {
+        for t in 1..rows {
+            if numbers[t] == numbers[t - 1] {
+                places[t] = places[t - 1] + 1;
+            }
+        }
+    }
+    Tensor::from_slice(&places, documents.shape())
 }
 
 fn linear(d_in: usize, d_out: usize, bias: bool, init: Init, rng: &mut Rng) -> Linear {
@@ -466,6 +530,45 @@ impl Module for Norm {
 mod tests {
     use super::*;
     use eras_nn::{AdamW, Optimizer};
+
+    #[test]
+    fn documents_in_one_window_do_not_see_each_other() {
+        let rng = &mut Rng::new(3);
+        let numbers = Tensor::from([[0i64, 0, 0, 1, 1, 1, 1, 2]]);
+        let tokens = Tensor::from([[3i64, 1, 4, 1, 5, 9, 2, 6]]);
+        for config in [
+            GptConfig::gpt2(11, 16, 16, 2, 4),
+            GptConfig::llama(11, 16, 16, 2, 4, 24),
+        ] {
+            let mut gpt = Gpt::new(config, rng);
+            // Larger than they begin, so that a neighbour would be noticed.
+            gpt.for_each_param_mut(&mut |_, w| w.set(&(&**w * 10.0)));
+            let packed = gpt.forward_packed(&tokens, &numbers, &Mode::eval());
+            let mut losses = Vec::new();
+            for (start, len) in [(0, 3), (3, 4), (7, 1)] {
+                let own = tokens.narrow(1, start, len);
+                let alone = gpt.forward(&own, &Mode::eval());
+                let off = (packed.narrow(1, start, len) - &alone)
+                    .abs()
+                    .amax(..)
+                    .item();
+                assert!(off < 1e-4, "{off} at {start}");
+                if len > 1 {
+                    let next = own.narrow(1, 1, len - 1);
+                    let loss = gpt.loss(&own.narrow(1, 0, len - 1), &next, &Mode::eval());
+                    losses.push((len - 1, loss.item()));
+                }
+            }
+            let targets = Tensor::from([[1i64, 4, -100, 5, 9, 2, -100, -100]]);
+            let loss = gpt.loss_packed(&tokens, &numbers, &targets, &Mode::eval());
+            let sum: f64 = losses.iter().map(|(n, loss)| *n as f64 * loss).sum();
+            assert!(
+                (loss.item() - sum / 5.0).abs() < 1e-4,
+                "{} {sum}",
+                loss.item()
+            );
+        }
+    }
 
     fn models(dropout: f64) -> [Gpt; 2] {
         let rng = &mut Rng::new(0);
