@@ -39,10 +39,12 @@ pub(crate) fn train(args: &TrainArgs) -> Result<()> {
     {
         begin_with(origin, &mut *prepared, resumed.is_some(), &args.what)?;
     }
-    if let Some(origin) = &mut config.from
-        && !goes_on
-    {
-        begin_from(origin, &mut *prepared, resumed.is_some(), &args.what)?;
+    if let Some(origin) = &mut config.from {
+        match recipe.origin_sha256(&origin.file)? {
+            Some(found) => remember(origin, found, resumed.is_some(), &args.what)?,
+            None if goes_on => (),
+            None => begin_from(origin, &mut *prepared, resumed.is_some(), &args.what)?,
+        }
     }
     if args.find_lr {
         tell_rates(&prepared.find_lr()?, args.format);
@@ -184,7 +186,7 @@ fn begin_with(
         e.at(file)
             .context("the training cannot begin with these weights")
     })?;
-    remember(origin, &weights, is_resumed, what)
+    remember(origin, eras_train::hash(&weights), is_resumed, what)
 }
 
 /// Puts what fits of a run's weights into the model, says what it was, and writes down what they were.
@@ -223,18 +225,12 @@ fn begin_from(
         let shown: Vec<&str> = shown.map(String::as_str).collect();
         eprintln!("  not used: {} ({})", fitted.unused.len(), shown.join(", "));
     }
-    remember(origin, &weights, is_resumed, what)
+    remember(origin, eras_train::hash(&weights), is_resumed, what)
 }
 
 /// Writes down what the weights were that a training begins with; others than before are told, or refused to a run that
 /// goes on.
-fn remember(
-    origin: &mut Origin,
-    weights: &[(String, Tensor)],
-    is_resumed: bool,
-    what: &str,
-) -> Result<()> {
-    let found = eras_train::hash(weights);
+fn remember(origin: &mut Origin, found: String, is_resumed: bool, what: &str) -> Result<()> {
     if let Some(wanted) = &origin.sha256
         && *wanted != found
     {

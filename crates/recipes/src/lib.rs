@@ -73,6 +73,7 @@ pub static ALL: &[&dyn Recipe] = &[
     deep_learning::WGAN_GP,
     &deep_learning::UNetRecipe,
     &large_models::GptCharRecipe,
+    &large_models::GptRecipe,
 ];
 
 /// The recipe called `name`.

@@ -169,6 +169,17 @@ pub trait Recipe: Sync {
     /// If a setting cannot be used or the data cannot be had.
     fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>>;
 
+    /// The hash ([`eras_train::hash`]) of the model in `folder`, where trainings are built on such a one by
+    /// [`prepare`](Self::prepare) itself; `None` where they begin with those of its weights that fit
+    /// ([`Prepared::begin_from`]).
+    ///
+    /// # Errors
+    /// If the folder holds no such model.
+    fn origin_sha256(&self, folder: &Path) -> Result<Option<String>> {
+        let _ = folder;
+        Ok(None)
+    }
+
     /// Evaluates a run on its test set, or on `data`.
     ///
     /// # Errors

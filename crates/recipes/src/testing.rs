@@ -66,7 +66,8 @@ pub(crate) fn train_estimated(
     Ok(estimate)
 }
 
-fn config(recipe: &dyn Recipe, assignments: &[&str]) -> Result<Config> {
+/// The configuration of `recipe` with these settings.
+pub(crate) fn config(recipe: &dyn Recipe, assignments: &[&str]) -> Result<Config> {
     let mut settings = recipe.defaults();
     for assignment in assignments {
         settings::assign(&mut settings, assignment)?;
@@ -75,7 +76,8 @@ fn config(recipe: &dyn Recipe, assignments: &[&str]) -> Result<Config> {
     Ok(Config::new(name, settings, eras_tensor::threads()))
 }
 
-fn carry_out(
+/// Trains in the folder of `run`, or goes on there, until it is over or `stop` steps were made.
+pub(crate) fn carry_out(
     prepared: Box<dyn Prepared>,
     run: &Run,
     stop: Option<u64>,

@@ -14,9 +14,10 @@ use eras_nn::{
     Path, Projections, RmsNorm, Rotary, Visitor, VisitorMut, cross_entropy,
 };
 use eras_tensor::{AttentionOptions, Rng, Tensor};
+use serde::{Deserialize, Serialize};
 
 /// What a [`Gpt`] is made of.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GptConfig {
     /// Tokens that it knows.
     pub vocab_size: usize,
@@ -57,7 +58,7 @@ pub struct GptConfig {
 }
 
 /// How a model knows where a token stands.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Positions {
     /// By a vector for each place.
     Learned,
@@ -66,7 +67,7 @@ pub enum Positions {
 }
 
 /// What rows are divided by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NormKind {
     /// Layer norm; whether with a bias.
     Layer(bool),
@@ -75,7 +76,7 @@ pub enum NormKind {
 }
 
 /// What the hidden units of a block do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Units {
     /// GELU.
     Gelu,
@@ -220,9 +221,13 @@ impl Gpt {
         Self::drawn(config, inits, rng)
     }
 
-    /// A model whose weights are to be replaced.
+    /// A model of zeros, whose weights are to be replaced.
+    ///
+    /// # Panics
+    /// If the heads do not divide.
+    #[must_use]
     #[track_caller]
-    pub(super) fn blank(config: GptConfig) -> Self {
+    pub fn blank(config: GptConfig) -> Self {
         Self::drawn(config, [Init::zeros(); 2], &mut Rng::new(0))
     }
 

@@ -1,10 +1,11 @@
 //! The angles of rotary positions, and how they are changed for longer texts.
 
+use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 
 /// How fast queries and keys turn from place to place (Su et al. 2021, arXiv:2104.09864): pair `i` of the columns of a head
 /// by `base^(-2 i / D)`, scaled for texts longer than those that were learned from.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Rope {
     /// 10,000 in the paper.
     pub base: f64,
@@ -13,7 +14,7 @@ pub struct Rope {
 }
 
 /// How the angles of rotary positions are changed for texts longer than those that were learned from.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Scaling {
     /// Not at all.
     None,

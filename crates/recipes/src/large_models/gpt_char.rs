@@ -1,6 +1,7 @@
 //! A small GPT that writes letter by letter (Radford et al. 2018), in the size that nanoGPT has for machines without a GPU.
 
-use super::TextModel;
+use super::next::Next;
+use super::{TextModel, samples, texts};
 use crate::classification::check_loop;
 use crate::experiment::Findings;
 use crate::minimization::{Learned, Task};
@@ -9,14 +10,12 @@ use crate::recipe::{Card, Era, Evaluation, Prediction, Prepared, Recipe};
 use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
 use crate::training;
-use eras_data::catalog::TINY_SHAKESPEARE;
-use eras_data::{Batch, Search};
-use eras_models::large_models::{Generation, Gpt, GptConfig, NormKind, Sampler, Units, generate};
-use eras_nn::{AdamW, Mode, Schedule};
+use eras_models::large_models::{Gpt, GptConfig, NormKind, Units};
+use eras_nn::{AdamW, Schedule};
 use eras_report::{Section, Table, format};
 use eras_tensor::{Error, Result, Rng};
-use eras_text::{Tokenizer, Windows, read_text};
-use eras_train::{Forward, Objective, Trainer};
+use eras_text::{Tokenizer, Windows};
+use eras_train::Trainer;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -66,9 +65,6 @@ impl Default for Settings {
         }
     }
 }
-
-/// The share of the text that the model never learns from: its end.
-const HELD_OUT: f64 = 0.1;
 
 impl Settings {
     fn of(config: &Config) -> Result<Self> {
@@ -187,21 +183,12 @@ impl Recipe for GptCharRecipe {
         let tokenizer = tokenizer(run)?;
         let mut gpt = settings.model(tokenizer.vocab_size());
         training::load(&mut gpt, run)?;
-        TextModel::new(gpt, tokenizer, Vec::new())
+        TextModel::new(gpt, tokenizer, None, Vec::new())
     }
 }
 
 fn tokenizer(run: &Run) -> Result<Tokenizer> {
     Tokenizer::read(run.folder().join(Tokenizer::FILE))
-}
-
-/// The cross entropy of each next character.
-struct Next;
-
-impl Objective<Gpt> for Next {
-    fn forward(&self, gpt: &Gpt, batch: &Batch, mode: &Mode) -> Forward {
-        gpt.loss(&batch.x, &batch.y, mode).into()
-    }
 }
 
 /// For the text at `data`, a file or a folder with `input.txt`, or Tiny Shakespeare; in the characters of `tokenizer`, or in
@@ -212,29 +199,10 @@ fn task(
     tokenizer: Option<Tokenizer>,
 ) -> Result<Task<Gpt, Next, Windows>> {
     let settings = Settings::of(config)?;
-    let (name, text) = match data {
-        Some(path) => {
-            let file = path.join("input.txt");
-            let path = if path.is_dir() { &file } else { path };
-            (path.display().to_string(), read_text(path)?)
-        }
-        None => {
-            let found = Search::from_env().find(&TINY_SHAKESPEARE, &mut |_, _| ())?;
-            (TINY_SHAKESPEARE.name.to_owned(), found.text(0)?)
-        }
-    };
+    let (name, text) = texts::find(data)?;
     let tokenizer = tokenizer.unwrap_or_else(|| Tokenizer::characters(&text));
     let tokens = tokenizer.encode(&text)?;
-    let held_out = (HELD_OUT * tokens.len() as f64) as usize;
-    let least = settings.context + 1;
-    if held_out < least {
-        return Err(Error::usage(format!(
-            "{name}: found a text of {} characters, of which {held_out} are held out; wanted at least {least} there, a window and \
-             what follows it",
-            tokens.len()
-        )));
-    }
-    let (train, valid) = tokens.split_at(tokens.len() - held_out);
+    let (train, valid) = texts::split(&name, &tokens, settings.context)?;
     let samples = settings.epochs * settings.steps * settings.batch_size;
     Ok(Task {
         recipe: &GptCharRecipe,
@@ -273,47 +241,22 @@ fn findings(
             Measured::new("perplexity", loss.exp(), Unit::Plain),
         ],
         sections: vec![
-            samples(settings, tokenizer, learned.model)?,
+            written(settings, tokenizer, learned.model)?,
             about(settings, name, tokenizer, learned),
         ],
     })
 }
 
 /// What it writes, cold and warm.
-fn samples(settings: &Settings, tokenizer: &Tokenizer, gpt: &Gpt) -> Result<Section> {
+fn written(settings: &Settings, tokenizer: &Tokenizer, gpt: &Gpt) -> Result<Section> {
+    let beginning = [tokenizer.id("\n").unwrap_or(0)];
     let section = Section::new("Written").note("By the model, after one line break");
     [0.5, 0.8, 1.0].into_iter().try_fold(section, |section, t| {
-        let text = written(settings, tokenizer, gpt, t)?;
+        let text = samples::written(gpt, tokenizer, &beginning, t, settings.seed)?;
         Ok(section
             .text(format!("At temperature {t}:"))
             .written(text.trim()))
     })
-}
-
-/// A text longer than what the model sees at once: it goes on from the second half of that.
-fn written(
-    settings: &Settings,
-    tokenizer: &Tokenizer,
-    gpt: &Gpt,
-    temperature: f64,
-) -> Result<String> {
-    const LENGTH: usize = 600;
-    let again = (settings.context / 2).max(1);
-    let mut tokens = vec![tokenizer.id("\n").unwrap_or(0)];
-    while tokens.len() < LENGTH {
-        let prompt = tokens[tokens.len().saturating_sub(again)..].to_vec();
-        let how = Generation {
-            // Places are counted anew.
-            sampler: Sampler::new(temperature).seed(settings.seed + tokens.len() as u64),
-            max_tokens: LENGTH - tokens.len(),
-            stop: Vec::new(),
-        };
-        generate(gpt, &prompt, &how, |token| {
-            tokens.push(token);
-            true
-        })?;
-    }
-    tokenizer.decode(&tokens)
 }
 
 fn about(
@@ -343,6 +286,7 @@ mod tests {
     use super::*;
     use crate::recipe::Outcome;
     use crate::testing::{self, scratch, weights};
+    use eras_models::large_models::{Generation, Sampler};
     use std::path::PathBuf;
 
     /// A text in which each letter tells the next.
@@ -421,7 +365,7 @@ mod tests {
         let short = refusal("context", 500.into(), &data);
         assert!(
             short.contains(
-                "found a text of 1560 characters, of which 156 are held out; wanted at least 501"
+                "found a text of 1560 tokens, of which 156 are held out; wanted at least 501"
             ),
             "{short}"
         );

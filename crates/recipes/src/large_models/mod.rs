@@ -1,7 +1,12 @@
 //! 5 Large models, since 2017.
 
+mod gpt;
 mod gpt_char;
+mod next;
+mod samples;
 mod text_model;
+mod texts;
 
+pub use gpt::GptRecipe;
 pub use gpt_char::GptCharRecipe;
 pub use text_model::{TextModel, Written};

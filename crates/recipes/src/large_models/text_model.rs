@@ -13,6 +13,8 @@ pub struct TextModel {
     pub gpt: Gpt,
     /// How texts become its numbers.
     pub tokenizer: Tokenizer,
+    /// The token that begins a text, if there is such a one.
+    pub bos: Option<u32>,
     /// The tokens that end a text.
     pub stop: Vec<u32>,
 }
@@ -27,15 +29,15 @@ impl TextModel {
             let run = Run::open(folder)?;
             return crate::find(&run.config().recipe)?.text_model(&run);
         }
-        let Pretrained { gpt, eos, .. } = Pretrained::read(folder)?;
-        Self::new(gpt, Tokenizer::read(folder)?, eos).map_err(|error| error.at(folder))
+        let Pretrained { gpt, bos, eos } = Pretrained::read(folder)?;
+        Self::new(gpt, Tokenizer::read(folder)?, bos, eos).map_err(|error| error.at(folder))
     }
 
     /// A model and its tokenizer.
     ///
     /// # Errors
     /// If the tokenizer has tokens that the model does not know.
-    pub fn new(gpt: Gpt, tokenizer: Tokenizer, stop: Vec<u32>) -> Result<Self> {
+    pub fn new(gpt: Gpt, tokenizer: Tokenizer, bos: Option<u32>, stop: Vec<u32>) -> Result<Self> {
         let (has, knows) = (tokenizer.vocab_size(), gpt.config().vocab_size);
         if has > knows {
             return Err(Error::model_mismatch(format!(
@@ -45,8 +47,24 @@ impl TextModel {
         Ok(Self {
             gpt,
             tokenizer,
+            bos,
             stop,
         })
+    }
+
+    /// Writes the model as `transformers` reads it: `config.json`, `model.safetensors` and `tokenizer.json`, in a folder that
+    /// is made if it is not there.
+    ///
+    /// # Errors
+    /// If the model has settings that no configuration of `transformers` can say, or the system refuses.
+    pub fn write_folder(&self, folder: &Path) -> Result<()> {
+        let pretrained = Pretrained {
+            gpt: self.gpt.clone(),
+            bos: self.bos,
+            eos: self.stop.clone(),
+        };
+        pretrained.write(folder)?;
+        self.tokenizer.write(folder.join(Tokenizer::FILE))
     }
 
     /// The tokens of a prompt, with what the tokenizer begins a text with; a text that is to go on has no end.

@@ -1,0 +1,503 @@
+//! A GPT that is there already, of others or of a run, taught a text of one's own: all its weights, or low-rank adapters
+//! beside them (Hu et al. 2021, arXiv:2106.09685).
+
+use super::next::{Next, Writer};
+use super::texts::Texts;
+use super::{TextModel, samples};
+use crate::classification::check_loop;
+use crate::experiment::Findings;
+use crate::fine_tuning::FineTuning;
+use crate::minimization::{Learned, Task};
+use crate::promise::{Measured, Promise, Unit};
+use crate::recipe::{Card, Era, Evaluation, Prediction, Prepared, Recipe};
+use crate::run::{Config, Run};
+use crate::settings::{self, to_table};
+use crate::training;
+use eras_data::Dataset;
+use eras_formats::files;
+use eras_models::large_models::{Gpt, GptConfig};
+use eras_nn::{AdamW, Lora, Module, Schedule};
+use eras_report::{Section, Table, format};
+use eras_tensor::{Error, Result, Rng};
+use eras_text::Tokenizer;
+use eras_train::Trainer;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// `eras train gpt --from FOLDER --data FILE`.
+#[derive(Debug)]
+pub struct GptRecipe;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+struct Settings {
+    epochs: usize,
+    batch_size: usize,
+    /// Of the order of the windows, and of adapters.
+    seed: u64,
+    /// Tokens of a window: at most as many as the model sees at once.
+    context: usize,
+    /// After warming up; it falls to a tenth along a half cosine.
+    lr: f64,
+    /// The share of the steps in which it warms up.
+    warm_up: f64,
+    weight_decay: f64,
+    /// Of the adapters; 0 to teach the weights themselves.
+    rank: usize,
+    /// How much the adapters count, times the rank.
+    alpha: f64,
+    /// The names of matrices that get adapters, with `*` for anything.
+    adapt: String,
+    #[serde(flatten)]
+    fine_tuning: FineTuning,
+    /// A checkpoint is saved after so many steps, beside the one after each epoch; 0 for none.
+    checkpoint_steps: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            epochs: 3,
+            batch_size: 8,
+            seed: 0,
+            context: 256,
+            lr: 1e-4,
+            warm_up: 0.05,
+            weight_decay: 0.01,
+            rank: 0,
+            alpha: 16.0,
+            adapt: "*.attention.*".into(),
+            fine_tuning: FineTuning::default(),
+            checkpoint_steps: 0,
+        }
+    }
+}
+
+impl Settings {
+    fn of(config: &Config) -> Result<Self> {
+        let settings: Self = settings::read(&config.settings)?;
+        check_loop(settings.epochs, settings.batch_size)?;
+        let positive = |x: f64| x.is_finite() && x > 0.0;
+        let rules = [
+            (settings.context > 0, "context", "at least 1"),
+            (positive(settings.lr), "lr", "a number above 0"),
+            (
+                (0.0..1.0).contains(&settings.warm_up),
+                "warm_up",
+                "a share from 0 to below 1",
+            ),
+            (
+                settings.weight_decay.is_finite() && settings.weight_decay >= 0.0,
+                "weight_decay",
+                "a number from 0",
+            ),
+            (positive(settings.alpha), "alpha", "a number above 0"),
+        ];
+        settings::want(&rules)?;
+        Ok(settings)
+    }
+
+    fn adapters(&self, gpt: Gpt) -> Result<Lora<Gpt>> {
+        let (rank, rng) = (self.rank, &mut Rng::new(self.seed));
+        Lora::new(gpt, &self.adapt, rank, self.alpha, rng)
+            .map_err(|e| Error::usage(format!("settings `rank` and `adapt`: {e}")))
+    }
+
+    fn trainer(&self, windows: usize) -> Trainer {
+        let all = (self.epochs * windows.div_ceil(self.batch_size)) as u64;
+        let warm_up = (self.warm_up * all as f64) as u64;
+        let mut adam = AdamW::new(self.lr)
+            .betas(0.9, 0.99)
+            .weight_decay(self.weight_decay)
+            .clip_norm(1.0);
+        if self.rank == 0 {
+            // Norms are not drawn to zero.
+            adam = adam.group("*norm*", |group| group.weight_decay(0.0));
+        }
+        Trainer::for_objective(adam)
+            .batch_size(self.batch_size)
+            .epochs(self.epochs)
+            .seed(self.seed)
+            .schedule(Schedule::cosine(all.saturating_sub(warm_up), 0.1).warm_up(warm_up))
+    }
+}
+
+/// What a run says of the model that it began from.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    config: GptConfig,
+    bos: Option<u32>,
+    stop: Vec<u32>,
+}
+
+impl Kept {
+    const FILE: &str = "gpt.json";
+}
+
+impl Recipe for GptRecipe {
+    fn card(&self) -> Card {
+        Card {
+            name: "gpt",
+            title: "A GPT that others trained, taught a text of one's own",
+            era: Era::LargeModels,
+            paper: "Hu, Shen, Wallis, Allen-Zhu, Li, Wang, Wang & Chen 2021, LoRA, arXiv:2106.09685",
+            data: "a model (--from), and a text or documents of one's own; else Tiny Shakespeare",
+            promise: "nothing: it depends on the model and the text",
+        }
+    }
+
+    fn promises(&self) -> Vec<Promise> {
+        Vec::new()
+    }
+
+    fn unit(&self, _number: &str) -> Unit {
+        Unit::Plain
+    }
+
+    fn defaults(&self) -> toml::Table {
+        to_table(&Settings::default())
+    }
+
+    fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>> {
+        let (settings, base) = (Settings::of(config)?, base(config)?);
+        let data = config.data.as_deref();
+        if settings.rank == 0 {
+            let mut gpt = base.gpt.clone();
+            settings.fine_tuning.apply(&mut gpt)?;
+            return Ok(Box::new(task(config, &settings, base, gpt, data)?));
+        }
+        let adapted = settings.adapters(base.gpt.clone())?;
+        Ok(Box::new(task(config, &settings, base, adapted, data)?))
+    }
+
+    fn evaluate(&self, run: &Run, data: Option<&Path>) -> Result<Evaluation> {
+        let config = run.config();
+        let (settings, taught) = (Settings::of(config)?, self.text_model(run)?);
+        let gpt = taught.gpt.clone();
+        let data = data.or(config.data.as_deref());
+        let mut task = task(config, &settings, taught, gpt, data)?;
+        let [_, valid] = &mut task.data;
+        Ok(Evaluation {
+            score: task.trainer.measure(&Next, &task.model, valid)?,
+            data_sha256: valid.fingerprint(),
+            data: task.name,
+        })
+    }
+
+    fn origin_sha256(&self, folder: &Path) -> Result<Option<String>> {
+        let gpt = TextModel::read(folder)?.gpt;
+        Ok(Some(eras_train::hash(&gpt.state())))
+    }
+
+    fn predict(&self, _run: &Run, _files: &[&Path]) -> Result<Vec<Result<Prediction>>> {
+        Err(Error::usage(
+            "`gpt` writes texts, and tells no classes: see `eras generate`",
+        ))
+    }
+
+    fn text_model(&self, run: &Run) -> Result<TextModel> {
+        let settings = Settings::of(run.config())?;
+        let path = run.folder().join(Kept::FILE);
+        let kept: Kept = serde_json::from_slice(&files::read(&path)?)
+            .map_err(|e| Error::file(&path, format!("is not what a training leaves: {e}")))?;
+        let gpt = if settings.rank == 0 {
+            let mut gpt = Gpt::blank(kept.config);
+            training::load(&mut gpt, run)?;
+            gpt
+        } else {
+            // The run holds the adapters alone.
+            let base = base(run.config())?;
+            let mut adapted = settings.adapters(base.gpt)?;
+            training::load(&mut adapted, run)?;
+            adapted.merged()
+        };
+        let tokenizer = Tokenizer::read(run.folder().join(Tokenizer::FILE))?;
+        TextModel::new(gpt, tokenizer, kept.bos, kept.stop)
+    }
+}
+
+/// The model that a training begins from, and that adapters are beside.
+fn base(config: &Config) -> Result<TextModel> {
+    let origin = config.from.as_ref().ok_or_else(|| {
+        Error::usage(
+            "`gpt` teaches a model that is there already: say which with --from FOLDER, one of `transformers` or a run that \
+             writes texts (to begin with none: `eras train gpt-char`)",
+        )
+    })?;
+    let base = TextModel::read(&origin.file)?;
+    if let Some(wanted) = &origin.sha256 {
+        let found = eras_train::hash(&base.gpt.state());
+        if found != *wanted {
+            return Err(Error::model_mismatch(format!(
+                "{}: the weights have SHA-256 {found}, but those that the training began from had {wanted}",
+                origin.file.display()
+            )));
+        }
+    }
+    Ok(base)
+}
+
+/// To teach `model` the text at `data`, or Tiny Shakespeare; `base` is what it was before.
+fn task<W: Writer + 'static>(
+    config: &Config,
+    settings: &Settings,
+    base: TextModel,
+    model: W,
+    data: Option<&Path>,
+) -> Result<Task<W, Next, Texts>> {
+    let context = settings.context.min(base.gpt.config().context);
+    let TextModel {
+        tokenizer,
+        bos,
+        stop,
+        ..
+    } = &base;
+    let (name, data) = Texts::find(data, tokenizer, stop.first().copied(), context)?;
+    let kept = Kept {
+        config: base.gpt.config().clone(),
+        bos: *bos,
+        stop: stop.clone(),
+    };
+    let kept = serde_json::to_vec_pretty(&kept)
+        .map_err(|e| Error::new(format!("the settings of the model cannot be written: {e}")))?;
+    let trainer = settings.trainer(data[0].len());
+    Ok(Task {
+        recipe: &GptRecipe,
+        story: include_str!("../../stories/gpt.md"),
+        data,
+        model,
+        objective: Next,
+        checkpoint_steps: settings.checkpoint_steps,
+        keeps: vec![
+            (Tokenizer::FILE, tokenizer.to_json()?.into_bytes()),
+            (Kept::FILE, kept),
+        ],
+        curves: &[(
+            "Loss, nats a token",
+            &[("training", "loss"), ("held out", "val_loss")],
+        )],
+        trainer,
+        show: Box::new({
+            let (name, config, settings) = (name.clone(), config.clone(), settings.clone());
+            move |learned| findings(&config, &settings, &name, learned)
+        }),
+        name,
+    })
+}
+
+/// The model beside what it was before.
+fn findings<W: Writer>(
+    config: &Config,
+    settings: &Settings,
+    name: &str,
+    learned: &Learned<'_, W, Texts>,
+) -> Result<Findings> {
+    let (loss, base) = (learned.score.loss, base(config)?);
+    let trainer = settings.trainer(learned.train.len());
+    let before = trainer.measure(&Next, &base.gpt, learned.test)?.loss;
+    let prompt = learned.test.beginning()?;
+    let mut written = Section::new("Written").note("Before and after, from the same beginning");
+    let texts = [
+        (
+            "Before:",
+            samples::written(&base.gpt, &base.tokenizer, &prompt, 0.8, settings.seed)?,
+        ),
+        (
+            "After:",
+            learned
+                .model
+                .with(|gpt| samples::written(gpt, &base.tokenizer, &prompt, 0.8, settings.seed))?,
+        ),
+    ];
+    for (when, text) in texts {
+        written = written.text(when).written(text.trim());
+    }
+    let count = |n: usize| format::count(n as u64);
+    let mut learns = 0;
+    learned.model.for_each_param(&mut |_, w| {
+        learns += if w.is_frozen() { 0 } else { w.len() };
+    });
+    let table = Table::new(["", ""])
+        .row(["text".to_owned(), name.to_owned()])
+        .row(["windows".to_owned(), count(learned.train.len())])
+        .row(["parameters".to_owned(), count(base.gpt.count_params())])
+        .row([
+            "of those, or beside them, learned".to_owned(),
+            count(learns),
+        ])
+        .row([
+            "held-out loss before".to_owned(),
+            format::significant(before),
+        ])
+        .row(["and after".to_owned(), format::significant(loss)]);
+    Ok(Findings {
+        measured: vec![
+            Measured::new("val_loss", loss, Unit::Plain),
+            Measured::new("perplexity", loss.exp(), Unit::Plain),
+            Measured::new("loss_before", before, Unit::Plain),
+        ],
+        sections: vec![written, Section::new("The model").table(table)],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::large_models::GptCharRecipe;
+    use crate::recipe::Outcome;
+    use crate::run::Origin;
+    use crate::testing::{self, scratch, weights};
+    use eras_models::large_models::{Generation, Sampler};
+    use std::path::PathBuf;
+
+    /// A run of a small model that learned "the cat sat. ".
+    fn begun(name: &str) -> (PathBuf, PathBuf) {
+        let (data, folder) = (scratch(&format!("{name}-text")), scratch(name));
+        std::fs::write(&data, "the cat sat. ".repeat(120)).unwrap();
+        let small = [
+            "epochs=1",
+            "steps=60",
+            "context=16",
+            "layers=1",
+            "width=16",
+            "warm_up=5",
+            "lr=0.02",
+        ];
+        testing::train_on(&GptCharRecipe, &small, Some(&data), &folder, None, false).unwrap();
+        (data, folder)
+    }
+
+    fn config(assignments: &[&str], from: &Path, data: &Path) -> Config {
+        let mut config = testing::config(&GptRecipe, assignments).unwrap();
+        let sha256 = GptRecipe.origin_sha256(from).unwrap();
+        config.from = Some(Origin {
+            file: from.to_owned(),
+            sha256,
+        });
+        config.data = Some(data.to_owned());
+        config
+    }
+
+    fn train(config: &Config, folder: &Path, stop: Option<u64>, resume: bool) -> Result<Outcome> {
+        let prepared = GptRecipe.prepare(config)?;
+        let run = if resume {
+            Run::open_to_write(folder)?
+        } else {
+            Run::create(folder, config.clone())?
+        };
+        testing::carry_out(prepared, &run, stop, resume)
+    }
+
+    fn written(run: &Run, prompt: &str) -> String {
+        let model = GptRecipe.text_model(run).unwrap();
+        let how = Generation {
+            sampler: Sampler::greedy(),
+            max_tokens: 8,
+            stop: Vec::new(),
+        };
+        let mut told = String::new();
+        let each = |text: &str| {
+            told += text;
+            true
+        };
+        model
+            .write(&model.prompt(prompt).unwrap(), &how, each)
+            .unwrap();
+        told
+    }
+
+    #[test]
+    fn a_model_is_taught_whole_or_by_adapters_and_a_stop_changes_no_bit() {
+        let (old, from) = begun("gpt-taught-from");
+        let data = scratch("gpt-taught-text");
+        std::fs::write(&data, "a tas chat set. ".repeat(100)).unwrap();
+        for more in [&["lr=0.01"][..], &["rank=4", "lr=0.03", "adapt=*"]] {
+            let all = [&["epochs=2", "context=16"], more].concat();
+            let config = config(&all, &from, &data);
+            let (whole, cut) = (scratch("gpt-taught-whole"), scratch("gpt-taught-cut"));
+            let first = train(&config, &whole, None, false).unwrap();
+            let number = |name: &str| {
+                let found = first.measured.iter().find(|m| m.name == name);
+                found.unwrap().value
+            };
+            assert!(
+                number("val_loss") < 0.3 * number("loss_before"),
+                "{:?}",
+                first.measured
+            );
+            let error = train(&config, &cut, Some(15), false).unwrap_err();
+            assert!(error.is_interrupted(), "{error}");
+            let second = train(&config, &cut, None, true).unwrap();
+            assert_eq!(weights(&cut), weights(&whole));
+            assert_eq!(first.measured, second.measured);
+
+            let run = Run::open(&cut).unwrap();
+            let evaluation = GptRecipe.evaluate(&run, None).unwrap();
+            assert!((evaluation.score.loss - number("val_loss")).abs() < 1e-5);
+            assert_eq!(written(&run, "a tas c"), "hat set.");
+            let page = std::fs::read_to_string(cut.join("report.html")).unwrap();
+            assert!(page.contains("Before:") && page.contains("After:"));
+            drop(run);
+            for folder in [whole, cut] {
+                std::fs::remove_dir_all(folder).unwrap();
+            }
+        }
+        std::fs::remove_dir_all(from).unwrap();
+        for file in [old, data] {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+
+    #[test]
+    fn of_documents_only_the_answers_are_learned() {
+        let (old, from) = begun("gpt-answers-from");
+        let data = scratch("gpt-answers").with_extension("jsonl");
+        let lines = [
+            "{\"prompt\": \"cat\", \"completion\": \" sat\"}\n",
+            "{\"prompt\": \"hat\", \"completion\": \" tat\"}\n",
+        ];
+        std::fs::write(&data, lines.concat().repeat(40)).unwrap();
+        let config = config(
+            &["epochs=6", "context=16", "lr=0.01", "batch_size=2"],
+            &from,
+            &data,
+        );
+        let folder = scratch("gpt-answers-run");
+        train(&config, &folder, None, false).unwrap();
+        let run = Run::open(&folder).unwrap();
+        assert_eq!(written(&run, "cat")[..4], *" sat");
+        assert_eq!(written(&run, "hat")[..4], *" tat");
+        drop(run);
+        for folder in [from, folder] {
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+        for file in [old, data] {
+            std::fs::remove_file(file).unwrap();
+        }
+    }
+
+    #[test]
+    fn without_a_model_and_with_another_than_before_nothing_is_taught() {
+        let (data, from) = begun("gpt-other-from");
+        let mut other = config(&["rank=2"], &from, &data);
+        let refusal = |config: &Config| {
+            GptRecipe
+                .prepare(config)
+                .err()
+                .expect("refused")
+                .to_string()
+        };
+        other.from.as_mut().unwrap().sha256 = Some("0".repeat(64));
+        let error = refusal(&other);
+        assert!(
+            error.contains("but those that the training began from had 000"),
+            "{error}"
+        );
+        other.from = None;
+        assert!(refusal(&other).contains("--from FOLDER"));
+        let high = refusal(&config(&["rank=99"], &from, &data));
+        assert!(high.contains("rank"), "{high}");
+        std::fs::remove_dir_all(from).unwrap();
+        std::fs::remove_file(data).unwrap();
+    }
+}

@@ -1,0 +1,123 @@
+//! Texts to learn from, in files.
+
+use eras_data::catalog::TINY_SHAKESPEARE;
+use eras_data::{Batch, Dataset, Search};
+use eras_tensor::{Error, Result};
+use eras_text::{Document, Documents, Tokenizer, Windows, read_text};
+use std::path::Path;
+
+/// The share of the text that a model never learns from: its end.
+pub(super) const HELD_OUT: f64 = 0.1;
+
+/// The name and the contents of the text at `data`, a file or a folder with `input.txt`, or of Tiny Shakespeare.
+pub(super) fn find(data: Option<&Path>) -> Result<(String, String)> {
+    match data {
+        Some(path) => {
+            let file = path.join("input.txt");
+            let path = if path.is_dir() { &file } else { path };
+            Ok((path.display().to_string(), read_text(path)?))
+        }
+        None => {
+            let found = Search::from_env().find(&TINY_SHAKESPEARE, &mut |_, _| ())?;
+            Ok((TINY_SHAKESPEARE.name.to_owned(), found.text(0)?))
+        }
+    }
+}
+
+/// The tokens of a text that are learned from, and those that are held out; there must be a window of `context` of each.
+pub(super) fn split<'a>(
+    name: &str,
+    tokens: &'a [u32],
+    context: usize,
+) -> Result<(&'a [u32], &'a [u32])> {
+    let held_out = (HELD_OUT * tokens.len() as f64) as usize;
+    let least = context + 1;
+    if held_out < least {
+        return Err(Error::usage(format!(
+            "{name}: found a text of {} tokens, of which {held_out} are held out; wanted at least {least} there, a window and \
+             what follows it",
+            tokens.len()
+        )));
+    }
+    Ok(tokens.split_at(tokens.len() - held_out))
+}
+
+/// One long text, or many short ones.
+pub(super) enum Texts {
+    Line(Windows),
+    Packed(Documents),
+}
+
+impl Texts {
+    /// Those at `data`, to learn from and held out, in windows of `context` tokens: of a file `.jsonl` its documents, each
+    /// closed by `end`, of any other its text. Their name, too.
+    pub(super) fn find(
+        data: Option<&Path>,
+        tokenizer: &Tokenizer,
+        end: Option<u32>,
+        context: usize,
+    ) -> Result<(String, [Self; 2])> {
+        if let Some(path) = data
+            && path.extension().is_some_and(|ending| ending == "jsonl")
+        {
+            let name = path.display().to_string();
+            let all = Document::read_lines(path, tokenizer, end)?;
+            let held_out = (HELD_OUT * all.len() as f64).ceil() as usize;
+            let (train, valid) = all.split_at(all.len() - held_out);
+            let packed = [train, valid].map(|part| Documents::packed(part, context));
+            if let Some(empty) = packed.iter().position(Dataset::is_empty) {
+                let part = ["to learn from", "held out"][empty];
+                return Err(Error::usage(format!(
+                    "{name}: found {} documents, and of those {part} nothing to learn; wanted two or more tokens",
+                    all.len()
+                )));
+            }
+            return Ok((name, packed.map(Self::Packed)));
+        }
+        let (name, text) = find(data)?;
+        let tokens = tokenizer.encode(&text)?;
+        let (train, valid) = split(&name, &tokens, context)?;
+        let lines = [train, valid].map(|part| Self::Line(Windows::in_line(part, context)));
+        Ok((name, lines))
+    }
+
+    /// What the first of them begins with: its question, or a few tokens.
+    pub(super) fn beginning(&self) -> Result<Vec<u32>> {
+        const FEW: usize = 8;
+        let Batch { x, y } = self.batch(&[0])?;
+        let tokens = match self {
+            Self::Line(_) => x,
+            Self::Packed(_) => x.select(1, 0),
+        };
+        let next = y.to_vec::<i64>();
+        let asked = next.iter().take_while(|n| **n == Documents::IGNORED);
+        let len = match asked.count() {
+            0 => FEW,
+            asked => asked + 1,
+        };
+        let tokens = tokens.to_vec::<i64>().into_iter().take(len);
+        Ok(tokens.map(|token| token as u32).collect())
+    }
+
+    fn set(&self) -> &dyn Dataset {
+        match self {
+            Self::Line(windows) => windows,
+            Self::Packed(documents) => documents,
+        }
+    }
+}
+
+impl Dataset for Texts {
+    fn len(&self) -> usize {
+        self.set().len()
+    }
+
+    #[track_caller]
+    fn batch(&self, indices: &[usize]) -> Result<Batch> {
+        self.set().batch(indices)
+    }
+
+    fn fingerprint(&self) -> Option<String> {
+        self.set().fingerprint()
+    }
+}
