@@ -63,6 +63,22 @@ impl Cache {
         self.len = self.len.min(len);
     }
 
+    /// Keeps the texts `rows` of the batch, in that order; one may come more than once, or not at all.
+    ///
+    /// # Panics
+    /// If there is no such text.
+    #[track_caller]
+    pub fn select(&mut self, rows: &[usize]) {
+        if self.layers.is_empty() {
+            return;
+        }
+        let index = row_numbers(rows);
+        for both in self.layers.iter_mut().filter_map(|kept| kept.0.as_mut()) {
+            *both = both.each_ref().map(|all| all.index_select(0, &index));
+        }
+        self.batch = rows.len();
+    }
+
     /// The layers, to be given the keys and values of new tokens `(B, T)`.
     #[track_caller]
     pub(super) fn begin(&mut self, tokens: &[usize], layers: usize) -> &mut [Kept] {
@@ -88,6 +104,12 @@ impl Cache {
     pub(super) fn end(&mut self, rows: usize) {
         self.len += rows;
     }
+}
+
+/// Rows of a batch as a tensor.
+pub(super) fn row_numbers(rows: &[usize]) -> Tensor {
+    let rows: Vec<i64> = rows.iter().map(|row| *row as i64).collect();
+    Tensor::from(rows)
 }
 
 impl Kept {

@@ -1,15 +1,21 @@
 //! 5 Large models, since 2017: the Transformer and what came of it.
 
+mod beam;
 mod cache;
+mod encoder_decoder;
 mod generate;
 mod gpt;
 mod hugging_face;
 mod rope;
 mod sampler;
+mod transformer;
 
+pub use beam::{BeamSearch, Hypothesis};
 pub use cache::Cache;
+pub use encoder_decoder::{EncoderDecoder, StackConfig, Writing};
 pub use generate::{End, Generation, generate};
 pub use gpt::{Gpt, GptConfig, NormKind, Positions, Units};
 pub use hugging_face::Pretrained;
 pub use rope::{Rope, Scaling};
 pub use sampler::Sampler;
+pub use transformer::{Transformer, TransformerConfig};
