@@ -89,6 +89,37 @@ def dcgan(args):
     measure_training(args, step)
 
 
+def gpt(vocab, context, width, layers, heads, batch):
+    """A step of AdamW, fused."""
+
+    def run(args):
+        model = torch_models.Gpt(vocab, context, width, layers, heads)
+        optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01, fused=True)
+        x, y = torch.randint(vocab, (2, *batch))
+        train(args, optimizer, lambda: F.cross_entropy(model(x).flatten(0, 1), y.flatten()))
+
+    return run
+
+
+def gpt2_token(args):
+    """What comes after 256 tokens, of which caches keep all but the last."""
+    model = torch_models.Gpt(50257, 1024, 768, 12, 12)
+    caches = [torch_models.Kept(12, 256, 64) for _ in range(12)]
+    token = torch.randint(50257, (1, 1))
+    measure(args, lambda: model(token, 255, caches))
+
+
+def bert(batch):
+    """The encoder of BERT base reads."""
+
+    def run(args):
+        model = nn.Sequential(*(torch_models.EncoderBlock(768, 12) for _ in range(12)))
+        x = torch.randn(*batch, 768)
+        measure(args, lambda: model(x))
+
+    return run
+
+
 def matmul(n, dtype):
     def run(args):
         a, b = torch.randn(n, n).to(dtype), torch.randn(n, n).to(dtype)
@@ -134,8 +165,14 @@ def adam(args):
 
 
 TRAININGS = {"mlp": mlp, "cnn": cnn, "resnet18": resnet18, "dcgan": dcgan, "unet": unet}
+TRAININGS |= {
+    "gpt_char": gpt(65, 64, 128, 4, 4, (12, 64)),
+    "gpt_baby": gpt(65, 256, 384, 6, 6, (16, 256)),
+    "gpt2": gpt(50257, 1024, 768, 12, 12, (1, 512)),
+}
 WORKLOADS = {**TRAININGS, "softmax": softmax, "layer_norm": layer_norm, "adam": adam}
 WORKLOADS |= {"attention": attention, "attention_backward": attention_backward}
+WORKLOADS |= {"gpt2_token": gpt2_token, "bert_base": bert((8, 128)), "bert_base_one": bert((1, 128))}
 for n in [512, 1024, 2048]:
     WORKLOADS[f"matmul_{n}"] = matmul(n, torch.float32)
     WORKLOADS[f"matmul_{n}_bf16"] = matmul(n, torch.bfloat16)

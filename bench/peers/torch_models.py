@@ -124,3 +124,76 @@ class UNet(nn.Module):
         for level in self.up:
             h = level.block(torch.cat([level.grow(h), skips.pop()], 1), t)
         return self.head(F.silu(self.norm(h)))
+
+
+class Attention(nn.Module):
+    """Queries, keys and values of one projection, as nanoGPT has it."""
+
+    def __init__(self, width, heads, causal=True):
+        super().__init__()
+        self.heads, self.causal = heads, causal
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x, cache=None):
+        b, t, c = x.shape
+        q, k, v = (part.view(b, t, self.heads, c // self.heads).transpose(1, 2) for part in self.qkv(x).split(c, 2))
+        if cache is not None:
+            k, v = cache.push(k, v)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal and t > 1)
+        return self.out(y.transpose(1, 2).reshape(b, t, c))
+
+
+class Kept:
+    """Keys and values of the tokens before, in memory that exists; the last is written to the same place each time."""
+
+    def __init__(self, heads, rows, width):
+        self.k, self.v = torch.randn(2, 1, heads, rows, width)
+
+    def push(self, k, v):
+        self.k[:, :, -1:], self.v[:, :, -1:] = k, v
+        return self.k, self.v
+
+
+class GptBlock(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.norm1, self.attention, self.norm2 = nn.LayerNorm(width), Attention(width, heads), nn.LayerNorm(width)
+        self.units = nn.Sequential(
+            nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width)
+        )  # fmt: skip
+
+    def forward(self, x, cache=None):
+        x = x + self.attention(self.norm1(x), cache)
+        return x + self.units(self.norm2(x))
+
+
+class Gpt(nn.Module):
+    """GPT-2: learned positions, norms before, an output that reads the table of tokens."""
+
+    def __init__(self, vocab, context, width, layers, heads):
+        super().__init__()
+        self.tokens, self.positions = nn.Embedding(vocab, width), nn.Embedding(context, width)
+        self.blocks = nn.ModuleList(GptBlock(width, heads) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+        for table in (self.tokens, self.positions):
+            nn.init.normal_(table.weight, std=0.02)
+
+    def forward(self, tokens, start=0, caches=None):
+        x = self.tokens(tokens) + self.positions(torch.arange(start, start + tokens.shape[1]))
+        for i, block in enumerate(self.blocks):
+            x = block(x, caches[i] if caches else None)
+        return F.linear(self.norm(x), self.tokens.weight)
+
+
+class EncoderBlock(nn.Module):
+    """As in BERT: norms come after."""
+
+    def __init__(self, width, heads):
+        super().__init__()
+        self.attention = Attention(width, heads, causal=False)
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.units = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, x):
+        x = self.norm1(x + self.attention(x))
+        return self.norm2(x + self.units(x))

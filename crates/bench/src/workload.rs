@@ -80,6 +80,7 @@ impl fmt::Debug for Workload {
 pub fn workloads() -> Vec<Workload> {
     let mut all = vec![crate::workloads::mlp::workload()];
     all.extend(crate::workloads::networks::workloads());
+    all.extend(crate::workloads::language::workloads());
     all.extend(crate::workloads::matmul::workloads());
     all.extend(crate::workloads::attention::workloads());
     all.extend(crate::workloads::rows::workloads());

@@ -3,6 +3,7 @@
 pub(crate) mod adam;
 pub(crate) mod attention;
 pub(crate) mod early;
+pub(crate) mod language;
 pub(crate) mod matmul;
 pub(crate) mod mlp;
 pub(crate) mod networks;
