@@ -402,7 +402,7 @@ pub(crate) struct ImportArgs {
 pub(crate) struct ExportArgs {
     /// The run folder
     pub(crate) run: PathBuf,
-    /// The file to write, as its ending says: .safetensors, .pt, .npz
+    /// The file to write, as its ending says (.safetensors, .pt, .npz), or a folder as `transformers` reads it
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// The best weights of the run, not the latest

@@ -5,7 +5,7 @@ use crate::output;
 use crate::progress::Progress;
 use eras_recipes::{Config, Job, Origin, Outcome, Prepared, Recipe, Run, settings};
 use eras_report::{Curve, format};
-use eras_tensor::{Error, Result, Tensor};
+use eras_tensor::{Error, Result};
 use eras_train::{LrSearch, Snapshot, json_object};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};

@@ -4,9 +4,9 @@ use crate::args::{ExportArgs, Format, ImportArgs, NameArgs};
 use crate::output;
 use eras_formats::names::Pattern;
 use eras_formats::{Mapping, Weights};
-use eras_recipes::Run;
+use eras_recipes::{Run, TextModel};
 use eras_report::format;
-use eras_tensor::{Result, Tensor};
+use eras_tensor::{Error, Result, Tensor};
 use eras_train::Snapshot;
 use serde_json::json;
 use std::path::Path;
@@ -27,8 +27,11 @@ pub(crate) fn import(args: &ImportArgs) -> Result<()> {
     }
 }
 
-/// Writes the weights of a run.
+/// Writes the weights of a run, or its model of texts as a folder.
 pub(crate) fn export(args: &ExportArgs) -> Result<()> {
+    if args.out.extension().is_none() {
+        return export_folder(args);
+    }
     eras_formats::Format::of_name(&args.out)?;
     let checkpoints = Run::open(&args.run)?.checkpoints();
     let snapshot = if args.best {
@@ -46,6 +49,25 @@ pub(crate) fn export(args: &ExportArgs) -> Result<()> {
         ..Weights::new(snapshot.weights())
     };
     write(&named(weights, &args.names)?, &args.out, args.format)
+}
+
+/// Writes what `transformers` reads.
+fn export_folder(args: &ExportArgs) -> Result<()> {
+    if args.best || args.names.map.is_some() || !args.names.drop.is_empty() {
+        return Err(Error::usage(
+            "--best, --map and --drop are for a file of weights, and --out names a folder",
+        ));
+    }
+    TextModel::read(&args.run)?.write_folder(&args.out)?;
+    let path = args.out.display();
+    if args.format == Format::Json {
+        output::json(&json!({"event": "done", "folder": path.to_string()}));
+    } else {
+        output::line(&format!(
+            "config.json, model.safetensors and tokenizer.json are in {path}"
+        ));
+    }
+    Ok(())
 }
 
 /// What is left, by the names it shall have.

@@ -182,3 +182,87 @@ fn a_model_of_others_goes_on_as_it_does_elsewhere() {
     let wanted = format!("{prompt} {}\n", known["text"].as_str().unwrap());
     assert_eq!(text, wanted);
 }
+
+#[test]
+fn a_model_of_others_is_taught_a_text_and_given_back() {
+    let at = Scratch::new("taught");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/hugging_face/llama");
+    fs::create_dir(at.path("model")).unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        fs::copy(folder.join(file), at.path("model").join(file)).unwrap();
+    }
+    fs::write(at.path("text.txt"), TEXT.repeat(60)).unwrap();
+    let learn = ["tokenizer", "train", "text.txt", "--kind", "characters"];
+    at.good(&[&learn[..], &["-o", "model/tokenizer.json"]].concat());
+    for (run, more) in [
+        ("whole", &["--set", "lr=0.01"][..]),
+        ("beside", &["--set", "rank=4", "--set", "lr=0.05"]),
+    ] {
+        let args = [
+            "train",
+            "gpt",
+            "--from",
+            "model",
+            "--data",
+            "text.txt",
+            "--set",
+            "context=32",
+            "--epochs",
+            "2",
+            "--out",
+            run,
+            "--format",
+            "json",
+        ];
+        let said = at.good(&[&args[..], more].concat());
+        let done = lines(&said).pop().unwrap();
+        let number = |name: &str| done[name].as_f64().unwrap();
+        assert!(number("val_loss") < number("loss_before"), "{done}");
+        let out = format!("{run}-given");
+        at.good(&["export", run, "--out", &out]);
+        let text = |model: &str| {
+            at.good(&[
+                "generate", model, "-p", "the cat", "-n", "20", "--seed", "3",
+            ])
+        };
+        assert_eq!(text(run), text(&out));
+    }
+    let weights = |run: &str| {
+        let checkpoints = fs::read_dir(at.path(run).join("checkpoints")).unwrap();
+        let sizes = checkpoints.map(|file| file.unwrap().metadata().unwrap().len());
+        sizes.max().unwrap()
+    };
+    assert!(
+        weights("beside") < weights("whole"),
+        "the adapters alone are kept"
+    );
+
+    let bad = |args: &[&str], wanted: &str| {
+        let (_, text) = at.bad(args);
+        assert!(text.contains(wanted), "{args:?}: {text}");
+    };
+    bad(
+        &["train", "gpt", "--data", "text.txt"],
+        "say which with --from FOLDER",
+    );
+    bad(&["train", "gpt", "--from", "nowhere"], "nowhere");
+    fs::write(at.path("lines.jsonl"), "{\"text\": \"the cat\"}\nthe dog\n").unwrap();
+    bad(
+        &["train", "gpt", "--from", "model", "--data", "lines.jsonl"],
+        "line 2: is no JSON",
+    );
+    bad(
+        &["export", "whole", "--out", "folder", "--best"],
+        "--out names a folder",
+    );
+    // What adapters are beside must stay what it was.
+    fs::copy(
+        at.path("whole-given/model.safetensors"),
+        at.path("model/model.safetensors"),
+    )
+    .unwrap();
+    bad(
+        &["generate", "beside", "-p", "the cat"],
+        "but those that the training began from had",
+    );
+}

@@ -72,7 +72,8 @@ pub static ALL: &[&dyn Recipe] = &[
     deep_learning::DCGAN,
     deep_learning::WGAN_GP,
     &deep_learning::UNetRecipe,
-    &large_models::GptCharRecipe,
+    &large_models::GptCharRecipe::Small,
+    &large_models::GptCharRecipe::Large,
     &large_models::GptRecipe,
 ];
 

@@ -42,6 +42,8 @@ pub(crate) struct Learned<'a, M, D = Images> {
     pub(crate) model: &'a M,
     /// On the test set.
     pub(crate) score: &'a Score,
+    /// The smallest loss on the test set after any epoch.
+    pub(crate) best_loss: f64,
     pub(crate) train: &'a D,
     pub(crate) test: &'a D,
     /// Of the model.
@@ -161,6 +163,7 @@ impl<M: Module, O: Objective<M>, D: Dataset> Prepared for Task<M, O, D> {
         let findings = (self.show)(&Learned {
             model: &model,
             score: &score,
+            best_loss: best_loss(&history),
             train: &train,
             test: &test,
             summary: &summary,
@@ -177,6 +180,14 @@ impl<M: Module, O: Objective<M>, D: Dataset> Prepared for Task<M, O, D> {
         };
         experiment::report(recipe, self.story, run, findings, Some(trained), start)
     }
+}
+
+fn best_loss(history: &History) -> f64 {
+    let losses = history
+        .epochs
+        .iter()
+        .filter_map(|epoch| epoch.valid.as_ref());
+    losses.map(|score| score.loss).fold(f64::INFINITY, f64::min)
 }
 
 /// Samples a second, of epochs of so many.

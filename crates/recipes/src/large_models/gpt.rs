@@ -363,7 +363,15 @@ mod tests {
             "warm_up=5",
             "lr=0.02",
         ];
-        testing::train_on(&GptCharRecipe, &small, Some(&data), &folder, None, false).unwrap();
+        testing::train_on(
+            &GptCharRecipe::Small,
+            &small,
+            Some(&data),
+            &folder,
+            None,
+            false,
+        )
+        .unwrap();
         (data, folder)
     }
 
