@@ -1,7 +1,7 @@
 //! What a recipe is: a model, its data and its training, with the result that is promised.
 
 use crate::cost::Estimate;
-use crate::large_models::TextModel;
+use crate::large_models::{TextModel, Translator};
 use crate::promise::{Measured, Promise, Unit};
 use crate::run::{Config, Fingerprints, Run};
 use eras_nn::Fitted;
@@ -210,6 +210,16 @@ pub trait Recipe: Sync {
         Err(Error::usage(format!(
             "`{name}` has nothing to generate: its model writes no texts"
         )))
+    }
+
+    /// The run's model that translates, with its tokenizer.
+    ///
+    /// # Errors
+    /// If the model does not translate (the default), or the run has no checkpoint of it.
+    fn translator(&self, run: &Run) -> Result<Translator> {
+        let _ = run;
+        let name = self.card().name;
+        Err(Error::usage(format!("`{name}` does not translate")))
     }
 
     /// What is said to those who ask for more than its report.

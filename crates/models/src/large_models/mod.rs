@@ -9,6 +9,7 @@ mod hugging_face;
 mod rope;
 mod sampler;
 mod transformer;
+mod translate;
 
 pub use beam::{BeamSearch, Hypothesis};
 pub use cache::Cache;
@@ -19,3 +20,4 @@ pub use hugging_face::Pretrained;
 pub use rope::{Rope, Scaling};
 pub use sampler::Sampler;
 pub use transformer::{Transformer, TransformerConfig};
+pub use translate::translate;

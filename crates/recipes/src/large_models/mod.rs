@@ -2,6 +2,8 @@
 
 mod gpt_char;
 mod text_model;
+mod translation;
 
 pub use gpt_char::GptCharRecipe;
 pub use text_model::{TextModel, Written};
+pub use translation::{Translation, TranslationRecipe, Translator};
