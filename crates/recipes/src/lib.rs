@@ -36,7 +36,7 @@ pub mod large_models;
 pub mod perceptron;
 
 pub use cost::Estimate;
-pub use large_models::{TextModel, Translation, Translator, Written};
+pub use large_models::{TextModel, Translation, Translator, Writer, Written};
 pub use pictures::Answers;
 pub use promise::{Bound, Measured, Promise, Unit};
 pub use recipe::{

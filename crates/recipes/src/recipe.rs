@@ -1,7 +1,7 @@
 //! What a recipe is: a model, its data and its training, with the result that is promised.
 
 use crate::cost::Estimate;
-use crate::large_models::{TextModel, Translator};
+use crate::large_models::Writer;
 use crate::promise::{Measured, Promise, Unit};
 use crate::run::{Config, Fingerprints, Run};
 use eras_nn::Fitted;
@@ -200,26 +200,16 @@ pub trait Recipe: Sync {
         )))
     }
 
-    /// The run's model of texts, with its tokenizer.
+    /// The run's model that writes texts, with its tokenizer.
     ///
     /// # Errors
-    /// If the model writes no texts (the default), or the run has no checkpoint of it.
-    fn text_model(&self, run: &Run) -> Result<TextModel> {
+    /// If the model writes none (the default), or the run has no checkpoint of it.
+    fn writer(&self, run: &Run) -> Result<Writer> {
         let _ = run;
         let name = self.card().name;
         Err(Error::usage(format!(
             "`{name}` has nothing to generate: its model writes no texts"
         )))
-    }
-
-    /// The run's model that translates, with its tokenizer.
-    ///
-    /// # Errors
-    /// If the model does not translate (the default), or the run has no checkpoint of it.
-    fn translator(&self, run: &Run) -> Result<Translator> {
-        let _ = run;
-        let name = self.card().name;
-        Err(Error::usage(format!("`{name}` does not translate")))
     }
 
     /// What is said to those who ask for more than its report.

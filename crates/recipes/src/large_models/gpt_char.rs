@@ -1,6 +1,6 @@
 //! A small GPT that writes letter by letter (Radford et al. 2018), in the size that nanoGPT has for machines without a GPU.
 
-use super::TextModel;
+use super::{TextModel, Writer};
 use crate::classification::check_loop;
 use crate::experiment::Findings;
 use crate::minimization::{Learned, Task};
@@ -182,12 +182,12 @@ impl Recipe for GptCharRecipe {
         ))
     }
 
-    fn text_model(&self, run: &Run) -> Result<TextModel> {
+    fn writer(&self, run: &Run) -> Result<Writer> {
         let settings = Settings::of(run.config())?;
         let tokenizer = tokenizer(run)?;
         let mut gpt = settings.model(tokenizer.vocab_size());
         training::load(&mut gpt, run)?;
-        TextModel::new(gpt, tokenizer, Vec::new())
+        TextModel::new(gpt, tokenizer, Vec::new()).map(Writer::GoesOn)
     }
 }
 
@@ -380,7 +380,9 @@ mod tests {
         let run = Run::open(&cut).unwrap();
         let evaluation = GptCharRecipe.evaluate(&run, None).unwrap();
         assert_eq!(evaluation.score.loss, first.measured[0].value);
-        let model = GptCharRecipe.text_model(&run).unwrap();
+        let Writer::GoesOn(model) = GptCharRecipe.writer(&run).unwrap() else {
+            panic!("wanted a model that goes on");
+        };
         let prompt = model.prompt("the c").unwrap();
         let how = Generation {
             sampler: Sampler::greedy(),

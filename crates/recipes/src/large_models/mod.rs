@@ -3,7 +3,9 @@
 mod gpt_char;
 mod text_model;
 mod translation;
+mod writer;
 
 pub use gpt_char::GptCharRecipe;
 pub use text_model::{TextModel, Written};
 pub use translation::{Translation, TranslationRecipe, Translator};
+pub use writer::Writer;

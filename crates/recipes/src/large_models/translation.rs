@@ -6,6 +6,7 @@ mod translator;
 
 pub use translator::{Translation, Translator};
 
+use super::Writer;
 use crate::classification::check_loop;
 use crate::minimization::Task;
 use crate::promise::{Bound, Promise, Unit};
@@ -63,12 +64,12 @@ struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            epochs: 20,
-            batch_size: 2500,
+            epochs: 12,
+            batch_size: 1600,
             seed: 0,
             from: "en".into(),
             to: "de".into(),
-            vocabulary: 8000,
+            vocabulary: 6000,
             longest: 100,
             encoder_layers: 3,
             decoder_layers: 3,
@@ -76,10 +77,10 @@ impl Default for Settings {
             width: 256,
             hidden: 512,
             norm_first: true,
-            dropout: 0.2,
+            dropout: 0.15,
             label_smoothing: 0.1,
             lr: 2e-3,
-            warm_up: 1000,
+            warm_up: 800,
             ema: 0.998,
             checkpoint_steps: 0,
         }
@@ -211,11 +212,11 @@ impl Recipe for TranslationRecipe {
     }
 
     fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>> {
-        Ok(Box::new(task(config, config.data.as_deref(), None)?))
+        Ok(Box::new(task(config)?))
     }
 
     fn evaluate(&self, run: &Run, data: Option<&Path>) -> Result<Evaluation> {
-        let (config, translator) = (run.config(), self.translator(run)?);
+        let (config, translator) = (run.config(), translator(run)?);
         let settings = Settings::of(config)?;
         let data = data.or(config.data.as_deref());
         let corpus = Corpus::find(data, &settings.from, &settings.to)?;
@@ -240,31 +241,23 @@ impl Recipe for TranslationRecipe {
         ))
     }
 
-    fn translator(&self, run: &Run) -> Result<Translator> {
-        let settings = Settings::of(run.config())?;
-        let tokenizer = tokenizer(run)?;
-        let mut model = settings.model(&tokenizer);
-        training::load(&mut model, run)?;
-        Translator::new(model, tokenizer)
+    fn writer(&self, run: &Run) -> Result<Writer> {
+        translator(run).map(Writer::Translates)
     }
 }
 
-fn tokenizer(run: &Run) -> Result<Tokenizer> {
-    Tokenizer::read(run.folder().join(Tokenizer::FILE))
+fn translator(run: &Run) -> Result<Translator> {
+    let settings = Settings::of(run.config())?;
+    let tokenizer = Tokenizer::read(run.folder().join(Tokenizer::FILE))?;
+    let mut model = settings.model(&tokenizer);
+    training::load(&mut model, run)?;
+    Translator::new(model, tokenizer)
 }
 
-/// For the sentences at `data` or Multi30k's, in the tokens of `tokenizer` or in those that are learned from them.
-fn task(
-    config: &Config,
-    data: Option<&Path>,
-    tokenizer: Option<Tokenizer>,
-) -> Result<Task<Transformer, NextToken, Pairs>> {
+fn task(config: &Config) -> Result<Task<Transformer, NextToken, Pairs>> {
     let settings = Settings::of(config)?;
-    let corpus = Corpus::find(data, &settings.from, &settings.to)?;
-    let tokenizer = match tokenizer {
-        Some(tokenizer) => tokenizer,
-        None => learned(&corpus, settings.vocabulary)?,
-    };
+    let corpus = Corpus::find(config.data.as_deref(), &settings.from, &settings.to)?;
+    let tokenizer = learned(&corpus, settings.vocabulary)?;
     let train = pairs(&tokenizer, &corpus.train, settings.longest)?;
     let valid = pairs(&tokenizer, &corpus.valid, usize::MAX)?;
     let (model, trainer) = (settings.model(&tokenizer), settings.trainer());
@@ -338,3 +331,6 @@ impl Objective<Transformer> for NextToken {
         model.loss(&batch.x, &batch.y, smoothing, mode).into()
     }
 }
+
+#[cfg(test)]
+mod tests;

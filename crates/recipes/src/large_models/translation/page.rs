@@ -36,7 +36,7 @@ pub(super) fn judged(
 ) -> Result<Judged> {
     let start = Instant::now();
     let sources: Vec<&str> = test.iter().map(|[source, _]| &source[..]).collect();
-    let translations = translator.translate(&sources, beams)?;
+    let translations = translator.translate(&sources, beams, usize::MAX)?;
     let seconds = start.elapsed().as_secs_f64();
     let mut bleu = Bleu::new();
     for (translation, [_, reference]) in translations.iter().zip(test) {
@@ -85,6 +85,7 @@ pub(super) fn findings(
         sections: vec![
             perplexity(learned),
             examples(corpus, &best.translations),
+            looks(&translator, corpus, &best.translations)?,
             about(corpus, tokenizer, learned, &[greedy, best]),
         ],
     })
@@ -110,6 +111,39 @@ fn examples(corpus: &Corpus, translations: &[Translation]) -> Section {
     Section::new("Translations")
         .note("The first sentences of the test set")
         .table(table)
+}
+
+/// Where it looked for each token that it wrote: of some sentences the mean of the heads of the last layer, and of the first of
+/// them each head.
+fn looks(
+    translator: &Translator,
+    corpus: &Corpus,
+    translations: &[Translation],
+) -> Result<Section> {
+    const SENTENCES: usize = 3;
+    let fits = |source: &str| (4..=12).contains(&source.split(' ').count());
+    let some = corpus.test.iter().zip(translations);
+    let some =
+        some.filter(|([source, _], translation)| fits(source) && !translation.text.is_empty());
+    let (mut means, mut heads) = (Vec::new(), Vec::new());
+    for ([source, _], translation) in some.take(SENTENCES) {
+        let looks = translator.looks(source, &translation.text)?;
+        if heads.is_empty() {
+            let each = 0..looks.shares.shape()[0];
+            heads = each
+                .map(|head| looks.heat(format!("Head {}", head + 1), &looks.shares.select(0, head)))
+                .collect();
+        }
+        means.push(looks.heat(source.clone(), &looks.shares.mean(0)));
+    }
+    Ok(Section::new("Where it looked")
+        .note("Attention of the decoder on the source, in its last layer")
+        .text(
+            "Each row is a token that it wrote, each column one that it read; the darker, the more of its look fell there. First the \
+             mean of all heads for some sentences, then the heads one by one for the first of them.",
+        )
+        .heats(means)
+        .heats(heads))
 }
 
 fn about(

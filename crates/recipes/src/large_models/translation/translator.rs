@@ -2,7 +2,8 @@
 
 use super::{BEGIN, END, SPECIAL};
 use eras_models::large_models::{BeamSearch, Transformer, translate};
-use eras_tensor::{Error, Result};
+use eras_report::Heat;
+use eras_tensor::{Error, Result, Tensor, no_grad};
 use eras_text::Tokenizer;
 
 /// A model that translates, with its tokenizer.
@@ -23,10 +24,30 @@ pub struct Translation {
     pub score: f64,
 }
 
+/// Where it looked as it wrote.
+pub(super) struct Looks {
+    /// Of the decoder's last layer: `(H, T, S)`.
+    pub(super) shares: Tensor,
+    /// Tokens that were written, `T`.
+    written: Vec<String>,
+    /// Tokens that were read, `S`.
+    read: Vec<String>,
+}
+
+impl Looks {
+    /// These shares `(T, S)` beside their tokens.
+    pub(super) fn heat(&self, title: String, shares: &Tensor) -> Heat {
+        Heat::new(
+            title,
+            self.written.iter().cloned(),
+            self.read.iter().cloned(),
+            shares.to_vec::<f32>(),
+        )
+    }
+}
+
 /// Texts that are under way at once, each with its beams.
 const ROWS: usize = 256;
-/// As in the paper.
-const LENGTH_PENALTY: f64 = 0.6;
 
 impl Translator {
     /// A model and its tokenizer.
@@ -61,7 +82,36 @@ impl Translator {
         &self.tokenizer
     }
 
-    /// The translation of each text, a sentence each, by a search with so many beams.
+    /// Where it looks for each token of a translation.
+    pub(super) fn looks(&self, source: &str, translation: &str) -> Result<Looks> {
+        let mut read = self.tokenizer.encode(source)?;
+        let mut written = self.tokenizer.encode(translation)?;
+        read.push(END);
+        let row = |tokens: &mut dyn Iterator<Item = u32>| {
+            let all: Vec<i64> = tokens.map(i64::from).collect();
+            Tensor::from_slice(&all, [1, all.len()])
+        };
+        let source = row(&mut read.iter().copied());
+        // Each token is told from those before it.
+        let given = row(&mut [BEGIN].into_iter().chain(written.iter().copied()));
+        written.push(END);
+        let last = no_grad(|| self.model.looks(&source, &given)).pop();
+        let last = last.ok_or_else(|| Error::new("the decoder has no layer"))?;
+        let named = |tokens: &[u32]| -> Result<Vec<String>> {
+            let names = tokens.iter().map(|token| match *token {
+                END => Ok("(end)".to_owned()),
+                token => Ok(self.tokenizer.decode(&[token])?.trim().to_owned()),
+            });
+            names.collect()
+        };
+        Ok(Looks {
+            shares: last.squeeze(0),
+            written: named(&written)?,
+            read: named(&read)?,
+        })
+    }
+
+    /// The translation of each text, a sentence each, of `most` tokens at most, by a search with so many beams.
     ///
     /// # Errors
     /// If a text is empty, or the weights are damaged.
@@ -69,7 +119,7 @@ impl Translator {
     /// # Panics
     /// If there are no beams.
     #[track_caller]
-    pub fn translate(&self, texts: &[&str], beams: usize) -> Result<Vec<Translation>> {
+    pub fn translate(&self, texts: &[&str], beams: usize, most: usize) -> Result<Vec<Translation>> {
         let mut sources = Vec::with_capacity(texts.len());
         for text in texts {
             let text = text.trim();
@@ -89,12 +139,8 @@ impl Translator {
         for some in order.chunks((ROWS / beams.max(1)).max(1)) {
             let these: Vec<&[u32]> = some.iter().map(|i| &sources[*i][..]).collect();
             let longest = these.iter().map(|text| text.len()).max().unwrap_or(0);
-            let search = BeamSearch {
-                beams,
-                max_tokens: 2 * longest + 10,
-                end: vec![END],
-                length_penalty: LENGTH_PENALTY,
-            };
+            // No translation is that much longer.
+            let search = BeamSearch::new(beams, most.min(2 * longest + 10), [END]);
             let found = translate(&self.model, &these, BEGIN, &search)?;
             for (i, found) in some.iter().zip(found) {
                 let best = found.into_iter().next();
