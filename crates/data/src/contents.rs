@@ -37,6 +37,21 @@ enum Limit {
     AtMost(u64),
 }
 
+/// What is in the file at `path`, decompressed where it is gzip.
+///
+/// # Errors
+/// If it cannot be read, or is compressed so well that nobody believes it.
+pub fn read_contents(path: impl AsRef<Path>) -> Result<Vec<u8>> {
+    let mut contents = Contents::open(path.as_ref())?;
+    let (mut bytes, mut piece) = (Vec::new(), vec![0; 1 << 16]);
+    loop {
+        match contents.next(&mut piece)? {
+            0 => return Ok(bytes),
+            n => bytes.extend_from_slice(&piece[..n]),
+        }
+    }
+}
+
 impl<'a> Contents<'a> {
     /// Opens the file at `path`.
     pub(crate) fn open(path: &Path) -> Result<Contents<'static>> {

@@ -69,6 +69,12 @@ pub trait Dataset: Send + Sync {
         &[]
     }
 
+    /// The length of each sample, where they differ and a batch is filled up to its longest; `None` (the default) where all
+    /// are alike. A [`Loader`](crate::Loader) puts samples of nearly one length together then.
+    fn lengths(&self) -> Option<Vec<u32>> {
+        None
+    }
+
     /// What tells this set from others: a SHA-256 in hex over its samples and their order, by which a training that
     /// goes on knows its data again. Sets of files that are read each time take the names and lengths of the files
     /// instead. `None` (the default) where it is not known: then nothing is compared.
@@ -151,6 +157,9 @@ macro_rules! forward {
             }
             fn classes(&self) -> &[String] {
                 (**self).classes()
+            }
+            fn lengths(&self) -> Option<Vec<u32>> {
+                (**self).lengths()
             }
             fn fingerprint(&self) -> Option<String> {
                 (**self).fingerprint()

@@ -36,6 +36,7 @@ mod tensors;
 pub use augment::{Augment, CutMix, Mixup};
 pub use cifar::Cifar10;
 pub use classes::{class_counts, class_weights};
+pub use contents::read_contents;
 #[cfg(feature = "csv")]
 pub use csv::{Column, Csv, Table, Target};
 pub use dataset::{Batch, Dataset};

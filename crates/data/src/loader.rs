@@ -1,5 +1,6 @@
 //! Batches, epoch by epoch.
 
+use std::ops::Range;
 use std::panic;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -34,7 +35,10 @@ const MAX_WORKERS: usize = 8;
 /// # Ok::<(), eras_tensor::Error>(())
 /// ```
 ///
-/// The order is a function of seed and epoch alone (stream 1 of the seed, from block epoch · 2³² on). Sets that are
+/// The order is a function of seed and epoch alone (stream 1 of the seed, from block epoch · 2³² on). Samples of different
+/// [lengths](Dataset::lengths) are put together by their length, in another selection each epoch where they are shuffled, and
+/// so are the batches then; the batch size is of lengths then, not of samples: a batch has as many samples as, each filled up
+/// to the longest, are together at most as long. So each epoch has as many batches, whose lengths are the same. Sets that are
 /// slow to read ([`Dataset::background`]) are read ahead by threads, which changes neither order nor contents.
 pub struct Loader<'a> {
     data: Box<dyn Dataset + 'a>,
@@ -44,9 +48,26 @@ pub struct Loader<'a> {
     most: usize,
     workers: Option<usize>,
     at: Position,
-    /// The order of an epoch.
-    order: Option<(u64, Vec<usize>)>,
+    /// Where samples differ in length.
+    by_length: Option<ByLength>,
+    order: Option<Order>,
     pool: Option<Pool>,
+}
+
+/// Samples of different lengths.
+struct ByLength {
+    /// Of each.
+    lengths: Vec<u32>,
+    /// Where batches end among the samples, the shortest first.
+    ends: Vec<usize>,
+}
+
+/// The order of an epoch.
+struct Order {
+    epoch: u64,
+    samples: Vec<usize>,
+    /// Of these.
+    batches: Vec<Range<usize>>,
 }
 
 /// Where a [`Loader`] stands: what to save in order to go on there.
@@ -59,7 +80,8 @@ pub struct Position {
 }
 
 impl<'a> Loader<'a> {
-    /// Batches of `batch_size` samples in the order of `data`, the last one smaller if need be.
+    /// Batches of `batch_size` samples in the order of `data`, the last one smaller if need be. (Of samples of different
+    /// lengths see above.)
     ///
     /// # Panics
     /// If `data` is empty or `batch_size` is 0.
@@ -71,6 +93,7 @@ impl<'a> Loader<'a> {
         );
         assert!(!data.is_empty(), "Loader: the data set is empty");
         Self {
+            by_length: data.lengths().map(|all| ByLength::new(all, batch_size)),
             data: Box::new(data),
             batch_size,
             seed: None,
@@ -91,7 +114,7 @@ impl<'a> Loader<'a> {
         self
     }
 
-    /// Leaves out the last batch where it would be smaller.
+    /// Leaves out the last batch where it would be smaller; of samples of different lengths none is left out.
     ///
     /// # Panics
     /// If no batch remains.
@@ -100,7 +123,7 @@ impl<'a> Loader<'a> {
     pub fn drop_last(mut self) -> Self {
         let (len, size) = (self.data.len(), self.batch_size);
         assert!(
-            len >= size,
+            len >= size || self.by_length.is_some(),
             "Loader: dropping the last batch of {size} leaves none of a set of {len}"
         );
         self.drop_last = true;
@@ -146,17 +169,29 @@ impl<'a> Loader<'a> {
     #[must_use]
     pub fn batches(&self) -> usize {
         let (len, size) = (self.data.len(), self.batch_size);
-        let all = if self.drop_last {
-            len / size
-        } else {
-            len.div_ceil(size)
+        let all = match &self.by_length {
+            Some(by_length) => by_length.ends.len(),
+            None if self.drop_last => len / size,
+            None => len.div_ceil(size),
         };
         all.min(self.most)
     }
 
-    /// The number of samples in an epoch.
+    /// The number of samples in a batch that is full; of different lengths, in the mean.
+    #[must_use]
+    pub fn samples_per_batch(&self) -> usize {
+        match &self.by_length {
+            Some(by_length) => self.data.len().div_ceil(by_length.ends.len()),
+            None => self.data.len().min(self.batch_size),
+        }
+    }
+
+    /// The number of samples in an epoch; of different lengths, in the mean.
     #[must_use]
     pub fn samples(&self) -> usize {
+        if let Some(by_length) = &self.by_length {
+            return self.data.len() * self.batches() / by_length.ends.len();
+        }
         let whole = self.batches().saturating_mul(self.batch_size);
         self.data.len().min(whole)
     }
@@ -222,9 +257,9 @@ impl<'a> Loader<'a> {
         if self
             .order
             .as_ref()
-            .is_none_or(|(epoch, _)| *epoch != self.at.epoch)
+            .is_none_or(|order| order.epoch != self.at.epoch)
         {
-            self.order = Some((self.at.epoch, self.new_order()));
+            self.order = Some(self.new_order());
             if let Some(pool) = &mut self.pool {
                 pool.asked = self.at.batch;
             }
@@ -232,10 +267,11 @@ impl<'a> Loader<'a> {
         if self.pool.is_none() {
             self.pool = self.new_pool();
         }
-        let order = self.order.as_ref().map_or(&[][..], |(_, order)| order);
+        let order = self.order.as_ref();
         let indices = |batch: usize| {
-            let start = batch * self.batch_size;
-            &order[start..order.len().min(start + self.batch_size)]
+            order.map_or(&[][..], |order| {
+                &order.samples[order.batches[batch].clone()]
+            })
         };
         // Taken, not borrowed: after an error or a panic what was asked for ahead is no longer in step.
         let batch = match self.pool.take() {
@@ -250,12 +286,31 @@ impl<'a> Loader<'a> {
         Ok(Some(batch))
     }
 
-    fn new_order(&self) -> Vec<usize> {
-        let mut order: Vec<usize> = (0..self.data.len()).collect();
-        if let Some(seed) = self.seed {
-            Rng::at(seed, STREAM, self.at.epoch << 32).shuffle(&mut order);
+    fn new_order(&self) -> Order {
+        let epoch = self.at.epoch;
+        let mut rng = self.seed.map(|seed| Rng::at(seed, STREAM, epoch << 32));
+        let mut samples: Vec<usize> = (0..self.data.len()).collect();
+        if let Some(rng) = &mut rng {
+            rng.shuffle(&mut samples);
         }
-        order
+        let mut batches: Vec<Range<usize>>;
+        if let Some(ByLength { lengths, ends }) = &self.by_length {
+            samples.sort_by_key(|&i| lengths[i]); // of one length they stay as they are
+            let starts = [0].iter().chain(ends);
+            batches = starts.zip(ends).map(|(&start, &end)| start..end).collect();
+            if let Some(rng) = &mut rng {
+                rng.shuffle(&mut batches);
+            }
+        } else {
+            let starts = (0..samples.len()).step_by(self.batch_size);
+            let end = |start: usize| samples.len().min(start.saturating_add(self.batch_size));
+            batches = starts.map(|start| start..end(start)).collect();
+        }
+        Order {
+            epoch,
+            samples,
+            batches,
+        }
     }
 
     fn new_pool(&self) -> Option<Pool> {
@@ -274,6 +329,22 @@ impl<'a> Loader<'a> {
             workers,
             asked: self.at.batch,
         })
+    }
+}
+
+impl ByLength {
+    fn new(lengths: Vec<u32>, batch_size: usize) -> Self {
+        let mut sorted = lengths.clone();
+        sorted.sort_unstable();
+        let (mut ends, mut start) = (Vec::new(), 0);
+        for (i, &length) in sorted.iter().enumerate() {
+            if i > start && (i + 1 - start).saturating_mul(length as usize) > batch_size {
+                ends.push(i);
+                start = i;
+            }
+        }
+        ends.push(sorted.len());
+        Self { lengths, ends }
     }
 }
 

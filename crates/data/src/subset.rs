@@ -64,6 +64,11 @@ impl<D: Dataset> Dataset for Subset<D> {
         self.data.classes()
     }
 
+    fn lengths(&self) -> Option<Vec<u32>> {
+        let whole = self.data.lengths()?;
+        Some(self.indices.iter().map(|&i| whole[i]).collect())
+    }
+
     fn fingerprint(&self) -> Option<String> {
         let whole = self.data.fingerprint()?;
         let indices = self.indices.iter().flat_map(|&i| (i as u64).to_le_bytes());

@@ -1,27 +1,13 @@
 //! Networks for pictures have PyTorch's values and gradients (`testdata/models/vision.py`).
 
+mod reference;
+
 use eras::formats;
 use eras::models::deep_learning::{AlexNet, Cnn, LeNet, ResNet, Shortcut, Stem, Vgg};
 use eras::nn::Layer;
 use eras::prelude::*;
+use reference::{close, numbers};
 use std::path::Path;
-
-/// Uniform in [-1, 1): splitmix64 of the index, from the FNV-1a hash of the name on; multiples of 2⁻²³.
-fn numbers(name: &str, shape: &[usize]) -> Tensor {
-    let start = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    });
-    let number = |i: u64| {
-        let z = i.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(start);
-        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) >> 40) as f64 / f64::from(1 << 23) - 1.0
-    };
-    let all: Vec<f64> = (1..=shape.iter().product::<usize>() as u64)
-        .map(number)
-        .collect();
-    Tensor::from_slice(&all, shape)
-}
 
 /// Gives `model` the weights that the script gives PyTorch's, and makes it f64.
 fn fill(model: &mut dyn Layer) {
@@ -87,18 +73,6 @@ fn check(net: &str, model: &mut dyn Layer, mode: &Mode) {
     );
     let evaluated = model.apply(&x, &Mode::eval()).to_vec::<f64>();
     close(&evaluated, &find("evaluated"), &format!("{net}.evaluated"));
-}
-
-/// N3's tolerance for f64.
-#[track_caller]
-fn close(found: &[f64], wanted: &[f64], what: &str) {
-    assert_eq!(found.len(), wanted.len(), "{what}");
-    for (a, b) in found.iter().zip(wanted) {
-        assert!(
-            (a - b).abs() <= 1e-7 + 1e-7 * b.abs(),
-            "{what}: {a}, wanted {b}"
-        );
-    }
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub mod large_models;
 pub mod perceptron;
 
 pub use cost::Estimate;
-pub use large_models::{TextModel, Written};
+pub use large_models::{TextModel, Translation, Translator, Writer, Written};
 pub use pictures::Answers;
 pub use promise::{Bound, Measured, Promise, Unit};
 pub use recipe::{
@@ -72,6 +72,7 @@ pub static ALL: &[&dyn Recipe] = &[
     deep_learning::DCGAN,
     deep_learning::WGAN_GP,
     &deep_learning::UNetRecipe,
+    &large_models::TranslationRecipe,
     &large_models::GptCharRecipe::Small,
     &large_models::GptCharRecipe::Large,
     &large_models::GptRecipe,

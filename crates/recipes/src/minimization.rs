@@ -48,6 +48,7 @@ pub(crate) struct Learned<'a, M, D = Images> {
     pub(crate) test: &'a D,
     /// Of the model.
     pub(crate) summary: &'a Summary,
+    pub(crate) history: &'a History,
     /// Samples of the training set that were gone through in a second, in the mean.
     pub(crate) samples_per_second: f64,
     run: &'a Run,
@@ -76,9 +77,11 @@ impl<M, D: Dataset> Learned<'_, M, D> {
 }
 
 impl<M: Module, O: Objective<M>, D: Dataset> Task<M, O, D> {
-    /// What layers there are and what they cost, by a look at the first sample.
+    /// What layers there are and what they cost, by a look at the first sample; where they differ in length, at one as long as
+    /// the mean.
     fn summary(&self) -> Result<Summary> {
-        let few = |n: usize| self.data[0].batch(&vec![0; n]);
+        let sample = self.data[0].lengths().map_or(0, |lengths| mean(&lengths));
+        let few = |n: usize| self.data[0].batch(&vec![sample; n]);
         let batches = [few(2)?, few(3)?];
         Ok(Summary::of(&self.model, |n| {
             let batch = &batches[n - 2];
@@ -119,7 +122,7 @@ impl<M: Module, O: Objective<M>, D: Dataset> Prepared for Task<M, O, D> {
     fn estimate(&mut self) -> Result<Option<Estimate>> {
         let (trainer, summary) = (&self.trainer, self.summary()?);
         let [train, test] = &self.data;
-        let samples = trainer.samples_per_step().min(train.len());
+        let samples = trainer.samples_per_step_of(train)?;
         let step = summary.step(samples, trainer.optimizer());
         cost::check_memory(&step)?;
         let forecast = trainer.forecast_of(&self.objective, &mut self.model, train, Some(test))?;
@@ -167,6 +170,7 @@ impl<M: Module, O: Objective<M>, D: Dataset> Prepared for Task<M, O, D> {
             train: &train,
             test: &test,
             summary: &summary,
+            history: &history,
             samples_per_second: speed(&history, samples),
             run,
             say: job.say,
@@ -188,6 +192,14 @@ fn best_loss(history: &History) -> f64 {
         .iter()
         .filter_map(|epoch| epoch.valid.as_ref());
     losses.map(|score| score.loss).fold(f64::INFINITY, f64::min)
+}
+
+/// The first sample of those whose length is nearest the mean.
+fn mean(lengths: &[u32]) -> usize {
+    let all: u64 = lengths.iter().map(|length| u64::from(*length)).sum();
+    let mean = all / lengths.len().max(1) as u64;
+    let far = |i: &usize| u64::from(lengths[*i]).abs_diff(mean);
+    (0..lengths.len()).min_by_key(far).unwrap_or(0)
 }
 
 /// Samples a second, of epochs of so many.

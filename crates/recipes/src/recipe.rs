@@ -1,7 +1,7 @@
 //! What a recipe is: a model, its data and its training, with the result that is promised.
 
 use crate::cost::Estimate;
-use crate::large_models::TextModel;
+use crate::large_models::Writer;
 use crate::promise::{Measured, Promise, Unit};
 use crate::run::{Config, Fingerprints, Run};
 use eras_nn::Fitted;
@@ -211,11 +211,11 @@ pub trait Recipe: Sync {
         )))
     }
 
-    /// The run's model of texts, with its tokenizer.
+    /// The run's model that writes texts, with its tokenizer.
     ///
     /// # Errors
-    /// If the model writes no texts (the default), or the run has no checkpoint of it.
-    fn text_model(&self, run: &Run) -> Result<TextModel> {
+    /// If the model writes none (the default), or the run has no checkpoint of it.
+    fn writer(&self, run: &Run) -> Result<Writer> {
         let _ = run;
         let name = self.card().name;
         Err(Error::usage(format!(

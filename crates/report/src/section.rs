@@ -3,6 +3,7 @@
 use crate::chart::Chart;
 use crate::diagram::Diagram;
 use crate::gallery::{self, Moving, Shown};
+use crate::heat::Heat;
 use crate::scatter::Scatter;
 use crate::svg::escape;
 use crate::table::Table;
@@ -31,6 +32,7 @@ enum Block {
     Chart(Chart),
     Scatters(Vec<Scatter>),
     Diagram(Diagram),
+    Heats(Vec<Heat>),
     Pictures(Vec<Shown>),
     Animations(Vec<Moving>),
 }
@@ -92,6 +94,16 @@ impl Section {
         self.block(Block::Diagram(diagram))
     }
 
+    /// Adds shares in cells, side by side where there are several; nothing if there is none.
+    #[must_use]
+    pub fn heats(self, heats: impl IntoIterator<Item = Heat>) -> Self {
+        let heats: Vec<Heat> = heats.into_iter().collect();
+        if heats.is_empty() {
+            return self;
+        }
+        self.block(Block::Heats(heats))
+    }
+
     /// Adds a grid of pictures; nothing if there is none.
     #[must_use]
     pub fn pictures(self, pictures: Vec<Shown>) -> Self {
@@ -123,6 +135,7 @@ impl Section {
             Block::Table(table) => table.html(),
             Block::Chart(chart) => figures([chart.svg()]),
             Block::Scatters(scatters) => figures(scatters.iter().map(Scatter::svg)),
+            Block::Heats(heats) => figures(heats.iter().map(Heat::svg)),
             Block::Diagram(diagram) => {
                 format!(
                     "<div class=\"scroll\"><figure>{}</figure></div>\n",

@@ -1,16 +1,16 @@
 //! Texts in files.
 
-use eras_formats::files;
+use eras_data::read_contents;
 use eras_tensor::{Error, Result};
 use std::path::Path;
 
-/// The text in the file at `path`.
+/// The text in the file at `path`, which may be compressed by gzip.
 ///
 /// # Errors
 /// If it cannot be read, is not UTF-8 (the place of the first wrong byte is told), or is empty.
 pub fn read_text(path: impl AsRef<Path>) -> Result<String> {
     let path = path.as_ref();
-    let text = String::from_utf8(files::read(path)?).map_err(|error| {
+    let text = String::from_utf8(read_contents(path)?).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let byte = error.as_bytes()[at];
         let line = 1 + error.as_bytes()[..at]

@@ -31,6 +31,12 @@ pub trait Objective<M: ?Sized>: Sync {
         Vec::new()
     }
 
+    /// Of how many things the loss of a batch is the mean: its samples (the default), or their tokens where it is of those. Means
+    /// over batches count each by this.
+    fn count(&self, batch: &Batch) -> usize {
+        batch.x.shape().first().copied().unwrap_or(1)
+    }
+
     /// The loss of a batch, as training or evaluation.
     fn forward(&self, model: &M, batch: &Batch, mode: &Mode) -> Forward;
 }
@@ -38,9 +44,9 @@ pub trait Objective<M: ?Sized>: Sync {
 /// What came of a batch.
 #[derive(Debug, Clone)]
 pub struct Forward {
-    /// One number: the mean over the samples of what is made small.
+    /// One number: the mean over the samples (or what [`Objective::count`] counts) of what is made small.
     pub loss: Tensor,
-    /// Those that [`Objective::numbers`] names, each a mean over the samples.
+    /// Those that [`Objective::numbers`] names, each a mean over the same.
     pub numbers: Vec<f64>,
     /// What the trainer's metrics compare with the batch's `y`, where it has metrics.
     pub output: Option<Tensor>,

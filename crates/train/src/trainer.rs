@@ -145,7 +145,7 @@ impl Trainer {
         }
     }
 
-    /// Samples in a batch; the last batch of an epoch may be smaller.
+    /// Samples in a batch; the last batch of an epoch may be smaller. Of samples of different lengths, see [`Loader`].
     ///
     /// # Panics
     /// If it is 0.
@@ -417,7 +417,7 @@ impl Trainer {
     ) {
         let of = self.forward(objective, model, batch, mode);
         let counted = Counted {
-            samples: samples(batch),
+            samples: objective.count(batch),
             mean_loss: of.loss.item(),
             numbers: &of.numbers,
             output: of.output.as_ref(),
@@ -485,7 +485,16 @@ impl Trainer {
         self.batch_size * self.accumulate
     }
 
-    /// Samples of an epoch on `train`.
+    /// Samples of a step on `train`, which may have fewer than a batch; of different lengths, in the mean.
+    ///
+    /// # Errors
+    /// If the set is empty.
+    pub fn samples_per_step_of(&self, train: &dyn Dataset) -> Result<usize> {
+        let a_batch = self.epoch_of(train)?.samples_per_batch();
+        Ok((a_batch * self.accumulate).min(train.len()))
+    }
+
+    /// Samples of an epoch on `train`; of different lengths, in the mean.
     ///
     /// # Errors
     /// If the set is empty.
@@ -558,8 +567,4 @@ impl fmt::Debug for Trainer {
             .field("non_finite", &self.non_finite)
             .finish_non_exhaustive()
     }
-}
-
-fn samples(batch: &Batch) -> usize {
-    batch.x.shape().first().copied().unwrap_or(1)
 }

@@ -292,3 +292,78 @@ fn mistakes_panic_with_a_reason() {
         "Loader: dropping the last batch of 4 leaves none of a set of 3"
     );
 }
+
+/// The numbers from 0, each with a length.
+struct Long(Vec<u32>);
+
+impl Dataset for Long {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn batch(&self, indices: &[usize]) -> Result<Batch> {
+        numbers(self.0.len()).batch(indices)
+    }
+
+    fn lengths(&self) -> Option<Vec<u32>> {
+        Some(self.0.clone())
+    }
+}
+
+#[test]
+fn samples_of_one_length_come_together_and_others_each_epoch() {
+    let long = Long((0..200).map(|i| 1 + i * i % 37).collect());
+    let mut loader = Loader::new(&long, 100).shuffle(4);
+    let epochs: Vec<Vec<Vec<i64>>> = (0..3).map(|_| epoch(&mut loader)).collect();
+    let shapes = |batches: &[Vec<i64>]| {
+        let of = |batch: &Vec<i64>| {
+            let lengths = batch.iter().map(|i| long.0[*i as usize]);
+            (batch.len(), lengths.clone().min(), lengths.max())
+        };
+        let mut all: Vec<_> = batches.iter().map(of).collect();
+        assert!(
+            all.iter()
+                .all(|(n, _, most)| *n as u32 * most.unwrap() <= 100)
+        );
+        let order = all.clone();
+        all.sort_unstable();
+        // No batch could hold the shortest of the next, too.
+        let mut by_length = all.clone();
+        by_length.sort_unstable_by_key(|batch| batch.2);
+        let full = by_length
+            .windows(2)
+            .all(|pair| (pair[0].0 as u32 + 1) * pair[1].1.unwrap() > 100);
+        assert!(full, "{by_length:?}");
+        (all, order)
+    };
+    let (wanted, first) = shapes(&epochs[0]);
+    assert_eq!(loader.batches(), epochs[0].len());
+    for (i, batches) in epochs.iter().enumerate() {
+        assert_eq!(sorted(batches), (0..200).collect::<Vec<i64>>());
+        let (found, order) = shapes(batches);
+        assert_eq!(found, wanted);
+        assert!(i == 0 || order != first, "the batches come in one order");
+        assert!(epochs[..i].iter().all(|other| other != batches));
+    }
+    // From a place within an epoch on it is the same again.
+    let mut again = Loader::new(&long, 100).shuffle(4);
+    let batch = 3;
+    again.seek(Position { epoch: 1, batch }).unwrap();
+    assert_eq!(epoch(&mut again), epochs[1][batch..]);
+}
+
+#[test]
+fn a_sample_longer_than_a_batch_stands_alone() {
+    let long = Long(vec![3, 50, 2, 4, 60, 1]);
+    let mut loader = Loader::new(&long, 10);
+    let all = epoch(&mut loader);
+    assert_eq!(all, [vec![5, 2, 0], vec![3], vec![1], vec![4]]);
+    assert_eq!(
+        (
+            loader.samples(),
+            loader.samples_per_batch(),
+            loader.batches()
+        ),
+        (6, 2, 4)
+    );
+}

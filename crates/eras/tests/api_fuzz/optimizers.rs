@@ -137,7 +137,7 @@ pub(crate) const OPTIMIZERS: &[Entry] = entries! {
 
 fn schedule(r: &mut Random) -> Schedule {
     let steps = r.size() as u64;
-    match r.below(16) {
+    match r.below(17) {
         0 => Schedule::constant(),
         1 => Schedule::step(steps, r.part()),
         2 => Schedule::exponential(r.part()),
@@ -148,6 +148,7 @@ fn schedule(r: &mut Random) -> Schedule {
         7 => Schedule::inverse_time(steps, r.part()),
         8 => Schedule::cosine_restarts(steps, r.size() as u64),
         9 => Schedule::cyclic(steps, r.part()),
+        16 => Schedule::inverse_sqrt(steps),
         // Written down without their functions.
         10 => Schedule::Constant(r.part()),
         11 => Schedule::Step {

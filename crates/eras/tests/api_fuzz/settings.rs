@@ -128,6 +128,7 @@ fn what_is_out_of_range_or_no_number_is_refused_with_its_value() {
         Schedule::polynomial(3, -1.0);
         Schedule::inverse_time(0, 1.0);
         Schedule::inverse_time(3, -1.0);
+        Schedule::inverse_sqrt(0);
         Schedule::cosine_restarts(0, 1);
         Schedule::cosine_restarts(3, 0);
         Schedule::cyclic(0, 0.1);

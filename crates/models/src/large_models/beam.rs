@@ -36,7 +36,7 @@ pub struct BeamSearch {
     pub max_tokens: usize,
     /// The tokens that end a text.
     pub end: Vec<u32>,
-    /// α: 0 for none; the Transformer's paper takes 0.6.
+    /// α: 0 for none.
     pub length_penalty: f64,
 }
 
@@ -73,6 +73,17 @@ struct Candidate {
 }
 
 impl BeamSearch {
+    /// With α of 0.6, as in the Transformer's paper.
+    #[must_use]
+    pub fn new(beams: usize, max_tokens: usize, end: impl Into<Vec<u32>>) -> Self {
+        Self {
+            beams,
+            max_tokens,
+            end: end.into(),
+            length_penalty: 0.6,
+        }
+    }
+
     /// Searches from each of the tokens `start` at once, and gives of each the texts that were found, at most as many as there
     /// are beams, best first.
     ///

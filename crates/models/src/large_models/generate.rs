@@ -1,6 +1,6 @@
 //! Text from a model, token by token.
 
-use super::{Cache, Gpt, Sampler};
+use super::{BeamSearch, Cache, Gpt, Hypothesis, Sampler};
 use eras_tensor::{Error, Result, Tensor, no_grad};
 
 /// How a text goes on.
@@ -51,22 +51,8 @@ pub fn generate(
     how: &Generation,
     mut each: impl FnMut(u32) -> bool,
 ) -> Result<End> {
-    let config = gpt.config();
-    let (vocab, context) = (config.vocab_size, config.context);
-    if prompt.is_empty() {
-        return Err(Error::usage("the prompt is empty, wanted a token or more"));
-    }
-    if let Some(token) = prompt.iter().find(|token| **token as usize >= vocab) {
-        return Err(Error::usage(format!(
-            "the prompt has the token {token}, but the model knows {vocab}: is the tokenizer another model's?"
-        )));
-    }
-    if prompt.len() > context {
-        return Err(Error::usage(format!(
-            "the prompt has {} tokens, wanted at most {context}, which the model sees at once",
-            prompt.len()
-        )));
-    }
+    check(gpt, prompt)?;
+    let context = gpt.config().context;
     let mut cache = Cache::new(context);
     let mut text = prompt.to_vec();
     let mut new = 0; // the first token that the cache has not seen
@@ -74,9 +60,7 @@ pub fn generate(
         if text.len() > context {
             return Ok(End::Full);
         }
-        let tokens: Vec<i64> = text[new..].iter().map(|token| i64::from(*token)).collect();
-        let tokens = Tensor::from_slice(&tokens, [1, tokens.len()]);
-        let logits = no_grad(|| gpt.next(&tokens, &mut cache));
+        let logits = no_grad(|| gpt.next(&row(&text[new..]), &mut cache));
         new = text.len();
         let place = text.len() as u64;
         let Some(token) = how.sampler.pick(&logits.to_vec::<f32>(), &text, place) else {
@@ -93,6 +77,76 @@ pub fn generate(
         }
     }
     Ok(End::Enough)
+}
+
+/// The likeliest texts that go on after `prompt`, as nearly as `search` finds them, best first. They end where the context is
+/// full, too.
+///
+/// ```
+/// use eras::models::large_models::{BeamSearch, Gpt, GptConfig, likeliest};
+/// use eras::prelude::*;
+///
+/// let gpt = Gpt::new(GptConfig::gpt2(65, 32, 16, 2, 4), &mut Rng::new(0));
+/// let found = likeliest(&gpt, &[3, 1, 4], &BeamSearch::new(4, 5, []))?;
+/// assert_eq!((found.len(), found[0].tokens.len()), (4, 5));
+/// # Ok::<(), eras::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`generate`].
+///
+/// # Panics
+/// If there are no beams.
+#[track_caller]
+pub fn likeliest(gpt: &Gpt, prompt: &[u32], search: &BeamSearch) -> Result<Vec<Hypothesis>> {
+    check(gpt, prompt)?;
+    let context = gpt.config().context;
+    // A last token is told, though nothing can come after it.
+    let room = context + 1 - prompt.len();
+    let search = BeamSearch {
+        max_tokens: search.max_tokens.min(room),
+        ..search.clone()
+    };
+    let (before, last) = prompt.split_at(prompt.len() - 1);
+    no_grad(|| {
+        let mut cache = Cache::new(context);
+        if !before.is_empty() {
+            _ = gpt.next(&row(before), &mut cache);
+        }
+        let found = search.run(last, |rows, tokens| {
+            cache.select(rows);
+            let tokens = row(tokens).reshape([tokens.len(), 1]);
+            Ok(gpt.next(&tokens, &mut cache))
+        });
+        Ok(found?.pop().unwrap_or_default())
+    })
+}
+
+/// Tokens as a batch of one text: `(1, T)`.
+fn row(tokens: &[u32]) -> Tensor {
+    let tokens: Vec<i64> = tokens.iter().map(|token| i64::from(*token)).collect();
+    Tensor::from_slice(&tokens, [1, tokens.len()])
+}
+
+/// Refuses a prompt that the model cannot go on from.
+fn check(gpt: &Gpt, prompt: &[u32]) -> Result<()> {
+    let config = gpt.config();
+    let (vocab, context) = (config.vocab_size, config.context);
+    if prompt.is_empty() {
+        return Err(Error::usage("the prompt is empty, wanted a token or more"));
+    }
+    if let Some(token) = prompt.iter().find(|token| **token as usize >= vocab) {
+        return Err(Error::usage(format!(
+            "the prompt has the token {token}, but the model knows {vocab}: is the tokenizer another model's?"
+        )));
+    }
+    if prompt.len() > context {
+        return Err(Error::usage(format!(
+            "the prompt has {} tokens, wanted at most {context}, which the model sees at once",
+            prompt.len()
+        )));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -137,6 +191,37 @@ mod tests {
             assert_eq!(Some(token), wanted);
             text.push(token);
         }
+    }
+
+    #[test]
+    fn one_beam_writes_what_the_likeliest_tokens_are_and_more_find_no_less() {
+        let (gpt, prompt) = (gpt(), [1, 2, 3]);
+        let greedy = Generation {
+            sampler: Sampler::greedy(),
+            ..how(100)
+        };
+        let (all, end) = told(&gpt, &prompt, &greedy);
+        assert_eq!(end, End::Full);
+        let search = |beams: usize| {
+            let search = BeamSearch::new(beams, 100, []);
+            likeliest(&gpt, &prompt, &search).unwrap().remove(0)
+        };
+        let one = search(1);
+        assert_eq!(one.tokens, all);
+        let four = search(4);
+        assert!(four.tokens.len() == 14 && four.log_probability >= one.log_probability);
+        // What it says of its text is what the model says of it without a cache.
+        let text: Vec<i64> = prompt
+            .iter()
+            .chain(&four.tokens)
+            .map(|t| i64::from(*t))
+            .collect();
+        let logits = gpt.forward(&Tensor::from_slice(&text[..16], [1, 16]), &Mode::eval());
+        let told = logits.log_softmax(-1).to_vec::<f32>();
+        let sum: f64 = (3..17)
+            .map(|i| f64::from(told[(i - 1) * 11 + text[i] as usize]))
+            .sum();
+        assert!((four.log_probability - sum).abs() < 1e-4);
     }
 
     #[test]

@@ -48,6 +48,7 @@ impl Schedule {
                 count("inverse_time", "every", *every)?;
                 number("inverse_time", "rate", *rate, ANY)
             }
+            Self::InverseSqrt { warm_up } => count("inverse_sqrt", "warm_up", *warm_up),
             Self::CosineRestarts { steps, growth, end } => {
                 count("cosine_restarts", "steps", *steps)?;
                 count("cosine_restarts", "growth", *growth)?;

@@ -60,6 +60,10 @@ impl Schedule {
                 end + (1.0 - end) * (1.0 - part(step, *steps)).powf(*power)
             }
             Self::InverseTime { every, rate } => 1.0 / (1.0 + rate * t / *every as f64),
+            Self::InverseSqrt { warm_up } => {
+                let (s, w) = (t + 1.0, *warm_up as f64);
+                (s / w).min((w / s).sqrt())
+            }
             Self::CosineRestarts { steps, growth, end } => {
                 let (at, long) = since_restart(step, *steps, *growth);
                 Anneal::Cosine.between(1.0, *end, part(at, long))

@@ -95,6 +95,13 @@ pub enum Schedule {
         /// How much the divisor grows in that time.
         rate: f64,
     },
+    /// Up along a line in `warm_up` steps, and then down as 1 over the root of the step, both at once: `min(s/w, √(w/s))` at step
+    /// `s`, counted from 1 (Vaswani et al. 2017, arXiv:1706.03762). The optimizer's rate is the highest, which is there
+    /// `1/√(d_model w)`.
+    InverseSqrt {
+        /// How long it goes up, `w`.
+        warm_up: u64,
+    },
     /// Half a cosine from 1 to `end` again and again, each `growth` times as long as the one before: SGDR (Loshchilov &
     /// Hutter 2016, arXiv:1608.03983). It is never over.
     CosineRestarts {
@@ -213,6 +220,16 @@ impl Schedule {
     #[track_caller]
     pub fn inverse_time(every: u64, rate: f64) -> Self {
         Self::InverseTime { every, rate }.made()
+    }
+
+    /// Up along a line in `warm_up` steps, and then down as 1 over the root of the step: the Transformer's.
+    ///
+    /// # Panics
+    /// If `warm_up` is 0.
+    #[must_use]
+    #[track_caller]
+    pub fn inverse_sqrt(warm_up: u64) -> Self {
+        Self::InverseSqrt { warm_up }.made()
     }
 
     /// Half a cosine from 1 to 0 again and again, the first in `steps` steps and each `growth` times as long as the one

@@ -47,6 +47,21 @@ fn restarts_begin_anew_and_grow() {
 }
 
 #[test]
+fn the_root_of_the_step_is_the_transformers() {
+    let (width, warm_up) = (512f64, 4000u64);
+    let schedule = Schedule::inverse_sqrt(warm_up);
+    let highest = 1.0 / (width * warm_up as f64).sqrt();
+    for step in [0, 1, 999, 3998, 3999, 4000, 100_000] {
+        // The paper's formula.
+        let s = (step + 1) as f64;
+        let paper = width.powf(-0.5) * s.powf(-0.5).min(s * (warm_up as f64).powf(-1.5));
+        let found = highest * schedule.factor(step);
+        assert!((found - paper).abs() < 1e-15, "{step}: {found}");
+    }
+    assert_eq!(schedule.factor(3999), 1.0);
+}
+
+#[test]
 fn powers_quotients_and_products_fall_as_they_are_written() {
     close(
         &Schedule::polynomial(4, 2.0),
@@ -103,6 +118,7 @@ fn every_schedule_is_read_back_as_written() {
         Schedule::one_cycle(100),
         Schedule::polynomial(80, 2.0),
         Schedule::inverse_time(10, 0.5),
+        Schedule::inverse_sqrt(40),
         Schedule::cosine_restarts(10, 2),
         Schedule::cyclic(7, 0.1),
         cyclic(Fading::Halving),
@@ -139,6 +155,7 @@ fn what_is_no_schedule_is_refused() {
         "cosine(1, NaN)",
         "polynomial(1, 2)",
         "inverse_time(0, 1)",
+        "inverse_sqrt(0)",
         "cosine_restarts(0, 1, 0)",
         "cosine_restarts(1, 0, 0)",
         "cyclic(1, 0, 0.1, triangular)",

@@ -36,6 +36,7 @@ impl fmt::Display for Schedule {
                 write!(f, "polynomial({steps}, {power:?}, {end:?})")
             }
             Self::InverseTime { every, rate } => write!(f, "inverse_time({every}, {rate:?})"),
+            Self::InverseSqrt { warm_up } => write!(f, "inverse_sqrt({warm_up})"),
             Self::CosineRestarts { steps, growth, end } => {
                 write!(f, "cosine_restarts({steps}, {growth}, {end:?})")
             }
@@ -81,7 +82,7 @@ impl FromStr for Schedule {
             Error::usage(format!(
                 "`{text}` is no schedule; wanted one of constant, step(every, gamma), exponential(gamma), \
                  cosine(steps, end), linear(steps, start, end), warm_up(steps, schedule), one_cycle(steps), \
-                 polynomial(steps, power, end), inverse_time(every, rate), cosine_restarts(steps, growth, end), \
+                 polynomial(steps, power, end), inverse_time(every, rate), inverse_sqrt(warm_up), cosine_restarts(steps, growth, end), \
                  cyclic(up, down, low, triangular or triangular2 or exp_range(gamma)), product(schedule, ..), \
                  piecewise(0, schedule, step, schedule, ..)"
             ))
@@ -146,6 +147,9 @@ fn parse(text: &str) -> Option<Schedule> {
         ("inverse_time", [every, rate]) => Schedule::InverseTime {
             every: count(every)?,
             rate: number(rate)?,
+        },
+        ("inverse_sqrt", [warm_up]) => Schedule::InverseSqrt {
+            warm_up: count(warm_up)?,
         },
         ("cosine_restarts", [steps, growth, end]) => Schedule::CosineRestarts {
             steps: count(steps)?,

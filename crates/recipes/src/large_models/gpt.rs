@@ -1,9 +1,9 @@
 //! A GPT that is there already, of others or of a run, taught a text of one's own: all its weights, or low-rank adapters
 //! beside them (Hu et al. 2021, arXiv:2106.09685).
 
-use super::next::{Next, Writer};
+use super::next::{GptLike, Next};
 use super::texts::Texts;
-use super::{TextModel, samples};
+use super::{TextModel, Writer, samples, texts};
 use crate::classification::check_loop;
 use crate::experiment::Findings;
 use crate::fine_tuning::FineTuning;
@@ -33,6 +33,8 @@ pub struct GptRecipe;
 struct Settings {
     epochs: usize,
     batch_size: usize,
+    /// Where there is no text of one's own: `tiny-shakespeare`, `moby-dick`, or `auto` for the first if it is at hand.
+    text: String,
     /// Of the order of the windows, and of adapters.
     seed: u64,
     /// Tokens of a window: at most as many as the model sees at once.
@@ -59,6 +61,7 @@ impl Default for Settings {
         Self {
             epochs: 3,
             batch_size: 8,
+            text: texts::AUTO.into(),
             seed: 0,
             context: 256,
             lr: 1e-4,
@@ -94,6 +97,7 @@ impl Settings {
             (positive(settings.alpha), "alpha", "a number above 0"),
         ];
         settings::want(&rules)?;
+        texts::check(&settings.text)?;
         Ok(settings)
     }
 
@@ -141,7 +145,7 @@ impl Recipe for GptRecipe {
             title: "A GPT that others trained, taught a text of one's own",
             era: Era::LargeModels,
             paper: "Hu, Shen, Wallis, Allen-Zhu, Li, Wang, Wang & Chen 2021, LoRA, arXiv:2106.09685",
-            data: "a model (--from), and a text or documents of one's own; else Tiny Shakespeare",
+            data: "a model (--from), and a text or documents of one's own",
             promise: "nothing: it depends on the model and the text",
         }
     }
@@ -172,10 +176,10 @@ impl Recipe for GptRecipe {
 
     fn evaluate(&self, run: &Run, data: Option<&Path>) -> Result<Evaluation> {
         let config = run.config();
-        let (settings, taught) = (Settings::of(config)?, self.text_model(run)?);
-        let gpt = taught.gpt.clone();
+        let (settings, model) = (Settings::of(config)?, taught(run)?);
+        let gpt = model.gpt.clone();
         let data = data.or(config.data.as_deref());
-        let mut task = task(config, &settings, taught, gpt, data)?;
+        let mut task = task(config, &settings, model, gpt, data)?;
         let [_, valid] = &mut task.data;
         Ok(Evaluation {
             score: task.trainer.measure(&Next, &task.model, valid)?,
@@ -195,25 +199,30 @@ impl Recipe for GptRecipe {
         ))
     }
 
-    fn text_model(&self, run: &Run) -> Result<TextModel> {
-        let settings = Settings::of(run.config())?;
-        let path = run.folder().join(Kept::FILE);
-        let kept: Kept = serde_json::from_slice(&files::read(&path)?)
-            .map_err(|e| Error::file(&path, format!("is not what a training leaves: {e}")))?;
-        let gpt = if settings.rank == 0 {
-            let mut gpt = Gpt::blank(kept.config);
-            training::load(&mut gpt, run)?;
-            gpt
-        } else {
-            // The run holds the adapters alone.
-            let base = base(run.config())?;
-            let mut adapted = settings.adapters(base.gpt)?;
-            training::load(&mut adapted, run)?;
-            adapted.merged()
-        };
-        let tokenizer = Tokenizer::read(run.folder().join(Tokenizer::FILE))?;
-        TextModel::new(gpt, tokenizer, kept.bos, kept.stop)
+    fn writer(&self, run: &Run) -> Result<Writer> {
+        taught(run).map(Writer::GoesOn)
     }
+}
+
+/// The model of a run.
+fn taught(run: &Run) -> Result<TextModel> {
+    let settings = Settings::of(run.config())?;
+    let path = run.folder().join(Kept::FILE);
+    let kept: Kept = serde_json::from_slice(&files::read(&path)?)
+        .map_err(|e| Error::file(&path, format!("is not what a training leaves: {e}")))?;
+    let gpt = if settings.rank == 0 {
+        let mut gpt = Gpt::blank(kept.config);
+        training::load(&mut gpt, run)?;
+        gpt
+    } else {
+        // The run holds the adapters alone.
+        let base = base(run.config())?;
+        let mut adapted = settings.adapters(base.gpt)?;
+        training::load(&mut adapted, run)?;
+        adapted.merged()
+    };
+    let tokenizer = Tokenizer::read(run.folder().join(Tokenizer::FILE))?;
+    TextModel::new(gpt, tokenizer, kept.bos, kept.stop)
 }
 
 /// The model that a training begins from, and that adapters are beside.
@@ -237,14 +246,14 @@ fn base(config: &Config) -> Result<TextModel> {
     Ok(base)
 }
 
-/// To teach `model` the text at `data`, or Tiny Shakespeare; `base` is what it was before.
-fn task<W: Writer + 'static>(
+/// To teach `model` the text at `data`, or that of the settings; `base` is what it was before.
+fn task<M: GptLike + 'static>(
     config: &Config,
     settings: &Settings,
     base: TextModel,
-    model: W,
+    model: M,
     data: Option<&Path>,
-) -> Result<Task<W, Next, Texts>> {
+) -> Result<Task<M, Next, Texts>> {
     let context = settings.context.min(base.gpt.config().context);
     let TextModel {
         tokenizer,
@@ -252,7 +261,13 @@ fn task<W: Writer + 'static>(
         stop,
         ..
     } = &base;
-    let (name, data) = Texts::find(data, tokenizer, stop.first().copied(), context)?;
+    let (name, data) = Texts::find(
+        data,
+        &settings.text,
+        tokenizer,
+        stop.first().copied(),
+        context,
+    )?;
     let kept = Kept {
         config: base.gpt.config().clone(),
         bos: *bos,
@@ -286,11 +301,11 @@ fn task<W: Writer + 'static>(
 }
 
 /// The model beside what it was before.
-fn findings<W: Writer>(
+fn findings<M: GptLike>(
     config: &Config,
     settings: &Settings,
     name: &str,
-    learned: &Learned<'_, W, Texts>,
+    learned: &Learned<'_, M, Texts>,
 ) -> Result<Findings> {
     let (loss, base) = (learned.score.loss, base(config)?);
     let trainer = settings.trainer(learned.train.len());
@@ -397,7 +412,7 @@ mod tests {
     }
 
     fn written(run: &Run, prompt: &str) -> String {
-        let model = GptRecipe.text_model(run).unwrap();
+        let model = taught(run).unwrap();
         let how = Generation {
             sampler: Sampler::greedy(),
             max_tokens: 8,

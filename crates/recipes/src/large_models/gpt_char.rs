@@ -2,7 +2,7 @@
 //! which it has for one.
 
 use super::next::Next;
-use super::{TextModel, samples, texts};
+use super::{TextModel, Writer, samples, texts};
 use crate::classification::check_loop;
 use crate::experiment::Findings;
 use crate::minimization::{Learned, Task};
@@ -11,6 +11,7 @@ use crate::recipe::{Card, Era, Evaluation, Prediction, Prepared, Recipe};
 use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
 use crate::training;
+use eras_data::catalog::TINY_SHAKESPEARE;
 use eras_models::large_models::{Gpt, GptConfig, NormKind, Units};
 use eras_nn::{AdamW, Schedule};
 use eras_report::{Section, Table, format};
@@ -36,6 +37,8 @@ struct Settings {
     /// Steps of an epoch: after each the model is measured and saved.
     steps: usize,
     batch_size: usize,
+    /// Where there is no text of one's own: `tiny-shakespeare`, `moby-dick`, or `auto` for the first if it is at hand.
+    text: String,
     /// Of the weights and the places that are read.
     seed: u64,
     /// Characters that are seen at once.
@@ -58,6 +61,7 @@ impl Default for Settings {
             epochs: 4,
             steps: 500,
             batch_size: 12,
+            text: texts::AUTO.into(),
             seed: 0,
             context: 64,
             layers: 4,
@@ -78,6 +82,7 @@ impl Settings {
             epochs: 20,
             steps: 250,
             batch_size: 64,
+            text: TINY_SHAKESPEARE.name.into(),
             context: 256,
             layers: 6,
             heads: 6,
@@ -117,6 +122,7 @@ impl Settings {
             ),
         ];
         settings::want(&rules)?;
+        texts::check(&settings.text)?;
         Ok(settings)
     }
 
@@ -176,7 +182,12 @@ impl Recipe for GptCharRecipe {
             title,
             era: Era::LargeModels,
             paper: "Radford, Narasimhan, Salimans & Sutskever 2018, Improving language understanding by generative pre-training",
-            data: "Tiny Shakespeare, or a text of one's own",
+            data: match self {
+                Self::Small => {
+                    "Tiny Shakespeare if it is at hand, else Moby Dick; or a text of one's own"
+                }
+                Self::Large => "Tiny Shakespeare, or a text of one's own",
+            },
             promise,
         }
     }
@@ -221,12 +232,12 @@ impl Recipe for GptCharRecipe {
         )))
     }
 
-    fn text_model(&self, run: &Run) -> Result<TextModel> {
+    fn writer(&self, run: &Run) -> Result<Writer> {
         let settings = Settings::of(run.config())?;
         let tokenizer = tokenizer(run)?;
         let mut gpt = settings.model(tokenizer.vocab_size());
         training::load(&mut gpt, run)?;
-        TextModel::new(gpt, tokenizer, None, Vec::new())
+        TextModel::new(gpt, tokenizer, None, Vec::new()).map(Writer::GoesOn)
     }
 }
 
@@ -234,7 +245,7 @@ fn tokenizer(run: &Run) -> Result<Tokenizer> {
     Tokenizer::read(run.folder().join(Tokenizer::FILE))
 }
 
-/// For the text at `data`, a file or a folder with `input.txt`, or Tiny Shakespeare; in the characters of `tokenizer`, or in
+/// For the text at `data`, a file or a folder with `input.txt`, or that of the settings; in the characters of `tokenizer`, or in
 /// those of the text.
 fn task(
     recipe: GptCharRecipe,
@@ -243,7 +254,7 @@ fn task(
     tokenizer: Option<Tokenizer>,
 ) -> Result<Task<Gpt, Next, Windows>> {
     let settings = Settings::of(config)?;
-    let (name, text) = texts::find(data)?;
+    let (name, text) = texts::find(data, &settings.text)?;
     let tokenizer = tokenizer.unwrap_or_else(|| Tokenizer::characters(&text));
     let tokens = tokenizer.encode(&text)?;
     let (train, valid) = texts::split(&name, &tokens, settings.context)?;
@@ -379,7 +390,9 @@ mod tests {
         let run = Run::open(&cut).unwrap();
         let evaluation = GptCharRecipe::Small.evaluate(&run, None).unwrap();
         assert_eq!(evaluation.score.loss, first.measured[0].value);
-        let model = GptCharRecipe::Small.text_model(&run).unwrap();
+        let Writer::GoesOn(model) = GptCharRecipe::Small.writer(&run).unwrap() else {
+            panic!("wanted a model that goes on");
+        };
         let prompt = model.prompt("the c").unwrap();
         let how = Generation {
             sampler: Sampler::greedy(),

@@ -6,7 +6,11 @@ mod next;
 mod samples;
 mod text_model;
 mod texts;
+mod translation;
+mod writer;
 
 pub use gpt::GptRecipe;
 pub use gpt_char::GptCharRecipe;
 pub use text_model::{TextModel, Written};
+pub use translation::{Translation, TranslationRecipe, Translator};
+pub use writer::Writer;

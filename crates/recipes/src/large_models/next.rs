@@ -9,27 +9,27 @@ use eras_train::{Forward, Objective};
 pub(super) struct Next;
 
 /// What learns as a [`Gpt`].
-pub(super) trait Writer: Module {
+pub(super) trait GptLike: Module {
     /// What `f` makes of the model.
     fn with<R>(&self, f: impl FnOnce(&Gpt) -> R) -> R;
 }
 
-impl Writer for Gpt {
+impl GptLike for Gpt {
     fn with<R>(&self, f: impl FnOnce(&Gpt) -> R) -> R {
         f(self)
     }
 }
 
-impl Writer for Lora<Gpt> {
+impl GptLike for Lora<Gpt> {
     fn with<R>(&self, f: impl FnOnce(&Gpt) -> R) -> R {
         f(&self.model())
     }
 }
 
-impl<W: Writer> Objective<W> for Next {
-    fn forward(&self, writer: &W, batch: &Batch, mode: &Mode) -> Forward {
+impl<G: GptLike> Objective<G> for Next {
+    fn forward(&self, model: &G, batch: &Batch, mode: &Mode) -> Forward {
         let (x, y) = (&batch.x, &batch.y);
-        let loss = writer.with(|gpt| match x.rank() {
+        let loss = model.with(|gpt| match x.rank() {
             2 => gpt.loss(x, y, mode),
             _ => gpt.loss_packed(&x.select(1, 0), &x.select(1, 1), y, mode),
         });

@@ -1,12 +1,14 @@
-//! A model that writes texts, with its tokenizer.
+//! A model that goes on with a text, with its tokenizer.
 
-use crate::run::Run;
-use eras_models::large_models::{End, Generation, Gpt, Pretrained, generate};
+use super::Writer;
+use eras_models::large_models::{
+    BeamSearch, End, Generation, Gpt, Pretrained, generate, likeliest,
+};
 use eras_tensor::{Error, Result};
 use eras_text::Tokenizer;
 use std::path::Path;
 
-/// A model that writes texts, with its tokenizer.
+/// A model that goes on with a text, with its tokenizer.
 #[derive(Debug)]
 pub struct TextModel {
     /// The model.
@@ -23,14 +25,15 @@ impl TextModel {
     /// Of a run folder, or of a folder as `transformers` writes it.
     ///
     /// # Errors
-    /// If it is neither, its model writes no texts, a file cannot be read, or the tokenizer is not the model's.
+    /// As [`Writer::read`], or if the model does not go on with texts.
     pub fn read(folder: &Path) -> Result<Self> {
-        if !folder.join("config.json").exists() {
-            let run = Run::open(folder)?;
-            return crate::find(&run.config().recipe)?.text_model(&run);
+        match Writer::read(folder)? {
+            Writer::GoesOn(model) => Ok(model),
+            Writer::Translates(_) => Err(Error::usage(format!(
+                "{}: its model translates, wanted one that goes on with a text",
+                folder.display()
+            ))),
         }
-        let Pretrained { gpt, bos, eos } = Pretrained::read(folder)?;
-        Self::new(gpt, Tokenizer::read(folder)?, bos, eos).map_err(|error| error.at(folder))
     }
 
     /// A model and its tokenizer.
@@ -119,6 +122,39 @@ impl TextModel {
             each(&rest);
         }
         Ok(Written { tokens, end })
+    }
+
+    /// The likeliest text of at most `max_tokens` that goes on after `prompt`, as nearly as a search with so many beams finds it.
+    ///
+    /// # Errors
+    /// As [`likeliest`].
+    ///
+    /// # Panics
+    /// If there are no beams.
+    #[track_caller]
+    pub fn search(
+        &self,
+        prompt: &[u32],
+        beams: usize,
+        max_tokens: usize,
+    ) -> Result<(String, Written)> {
+        let search = BeamSearch::new(beams, max_tokens, &self.stop[..]);
+        let found = likeliest(&self.gpt, prompt, &search)?;
+        let tokens = found.into_iter().next().map(|best| best.tokens);
+        let tokens = tokens.unwrap_or_default();
+        let end = match tokens.last() {
+            Some(last) if self.stop.contains(last) => End::Stop(*last),
+            _ if tokens.len() < max_tokens => End::Full,
+            _ => End::Enough,
+        };
+        let mut stream = self.tokenizer.stream_after(prompt)?;
+        let mut text = String::new();
+        for token in &tokens {
+            text += &stream.push(*token)?;
+        }
+        text += &stream.end()?;
+        let tokens = tokens.len();
+        Ok((text, Written { tokens, end }))
     }
 }
 

@@ -1,27 +1,48 @@
 //! Texts to learn from, in files.
 
-use eras_data::catalog::TINY_SHAKESPEARE;
+use eras_data::catalog::{MOBY_DICK, TINY_SHAKESPEARE};
 use eras_data::{Batch, Dataset, Search};
-use eras_tensor::{Error, Result};
+use eras_tensor::{Error, Result, nearest};
 use eras_text::{Document, Documents, Tokenizer, Windows, read_text};
 use std::path::Path;
 
 /// The share of the text that a model never learns from: its end.
 pub(super) const HELD_OUT: f64 = 0.1;
 
-/// The name and the contents of the text at `data`, a file or a folder with `input.txt`, or of Tiny Shakespeare.
-pub(super) fn find(data: Option<&Path>) -> Result<(String, String)> {
-    match data {
-        Some(path) => {
-            let file = path.join("input.txt");
-            let path = if path.is_dir() { &file } else { path };
-            Ok((path.display().to_string(), read_text(path)?))
-        }
-        None => {
-            let found = Search::from_env().find(&TINY_SHAKESPEARE, &mut |_, _| ())?;
-            Ok((TINY_SHAKESPEARE.name.to_owned(), found.text(0)?))
-        }
+/// Tiny Shakespeare where it is at hand, and else Moby Dick, which is built in.
+pub(super) const AUTO: &str = "auto";
+
+/// Refuses a setting `text` that names none.
+pub(super) fn check(text: &str) -> Result<()> {
+    let all = [AUTO, TINY_SHAKESPEARE.name, MOBY_DICK.name];
+    if all.contains(&text) {
+        return Ok(());
     }
+    let hint = nearest(text, &all);
+    Err(Error::usage(format!(
+        "setting `text` is `{text}`, which is not known here; {hint}"
+    )))
+}
+
+/// The name and the contents of the text at `data`, a file or a folder with `input.txt`, or of the one called `text`.
+pub(super) fn find(data: Option<&Path>, text: &str) -> Result<(String, String)> {
+    if let Some(path) = data {
+        let file = path.join("input.txt");
+        let path = if path.is_dir() { &file } else { path };
+        return Ok((path.display().to_string(), read_text(path)?));
+    }
+    let search = Search::from_env();
+    let is_moby_dick = match text {
+        AUTO => search.local(&TINY_SHAKESPEARE)?.is_none(),
+        name => name == MOBY_DICK.name,
+    };
+    let known = if is_moby_dick {
+        &MOBY_DICK
+    } else {
+        &TINY_SHAKESPEARE
+    };
+    let found = search.find(known, &mut |_, _| ())?;
+    Ok((known.name.to_owned(), found.text(0)?))
 }
 
 /// The tokens of a text that are learned from, and those that are held out; there must be a window of `context` of each.
@@ -53,6 +74,7 @@ impl Texts {
     /// closed by `end`, of any other its text. Their name, too.
     pub(super) fn find(
         data: Option<&Path>,
+        text: &str,
         tokenizer: &Tokenizer,
         end: Option<u32>,
         context: usize,
@@ -74,7 +96,7 @@ impl Texts {
             }
             return Ok((name, packed.map(Self::Packed)));
         }
-        let (name, text) = find(data)?;
+        let (name, text) = find(data, text)?;
         let tokens = tokenizer.encode(&text)?;
         let (train, valid) = split(&name, &tokens, context)?;
         let lines = [train, valid].map(|part| Self::Line(Windows::in_line(part, context)));

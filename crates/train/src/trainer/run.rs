@@ -1,6 +1,6 @@
 //! The training loop.
 
-use super::{Averaging, Clip, NonFinite, Trainer, samples};
+use super::{Averaging, Clip, NonFinite, Trainer};
 use crate::callback::{Callbacks, Moment};
 use crate::checkpoint::{Position, Snapshot};
 use crate::clock::{Clock, counted};
@@ -190,14 +190,15 @@ impl<'a, M: Module, O: Objective<M>> Training<'a, M, O> {
     pub(super) fn forward_and_backward(&self, batches: Vec<Batch>) -> Pass {
         let may_be_undone = self.trainer.non_finite != NonFinite::Stop;
         let buffers = may_be_undone.then(|| Buffers::of(self.model));
-        let all: usize = batches.iter().map(samples).sum();
+        let count = |batch: &Batch| self.objective.count(batch);
+        let all: usize = batches.iter().map(count).sum();
         let (mut trained, mut grads, mut mean) = (Vec::new(), Gradients::default(), 0.0);
         for (i, batch) in batches.into_iter().enumerate() {
             let of = self
                 .trainer
                 .forward(self.objective, self.model, &batch, &self.mode(i));
             let loss = of.loss;
-            let share = samples(&batch) as f64 / all as f64;
+            let share = count(&batch) as f64 / all as f64;
             grads.add(loss.backward_with(&Tensor::full(loss.shape(), share, loss.dtype())));
             mean += share * loss.item();
             trained.push(Trained {
@@ -243,7 +244,7 @@ impl<'a, M: Module, O: Objective<M>> Training<'a, M, O> {
         }
         for trained in &pass.batches {
             let counted = Counted {
-                samples: samples(&trained.batch),
+                samples: self.objective.count(&trained.batch),
                 mean_loss: trained.loss,
                 numbers: &trained.numbers,
                 output: trained.output.as_ref(),

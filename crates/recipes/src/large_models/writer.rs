@@ -1,0 +1,33 @@
+//! A model that writes texts.
+
+use super::{TextModel, Translator};
+use crate::run::Run;
+use eras_models::large_models::Pretrained;
+use eras_tensor::Result;
+use eras_text::Tokenizer;
+use std::path::Path;
+
+/// A model that writes texts, with its tokenizer.
+#[derive(Debug)]
+pub enum Writer {
+    /// It goes on with a text.
+    GoesOn(TextModel),
+    /// It says a text in another language.
+    Translates(Translator),
+}
+
+impl Writer {
+    /// Of a run folder, or of a folder as `transformers` writes it.
+    ///
+    /// # Errors
+    /// If it is neither, its model writes no texts, a file cannot be read, or the tokenizer is not the model's.
+    pub fn read(folder: &Path) -> Result<Self> {
+        if !folder.join("config.json").exists() {
+            let run = Run::open(folder)?;
+            return crate::find(&run.config().recipe)?.writer(&run);
+        }
+        let Pretrained { gpt, bos, eos } = Pretrained::read(folder)?;
+        let model = TextModel::new(gpt, Tokenizer::read(folder)?, bos, eos);
+        model.map(Self::GoesOn).map_err(|error| error.at(folder))
+    }
+}
