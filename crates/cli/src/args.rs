@@ -256,20 +256,29 @@ pub(crate) struct SampleArgs {
 pub(crate) struct GenerateArgs {
     /// The run folder, or one with config.json, model.safetensors and tokenizer.json
     pub(crate) model: PathBuf,
-    /// The text to go on with, or to translate
+    /// The text to go on with, or to translate (may be given more than once)
     #[arg(
         short = 'p',
         long,
         conflicts_with = "prompt_file",
         required_unless_present = "prompt_file"
     )]
-    pub(crate) prompt: Option<String>,
+    pub(crate) prompt: Vec<String>,
     /// The file with the text to go on with, or with a text to translate in each line
     #[arg(long, value_name = "FILE")]
     pub(crate) prompt_file: Option<PathBuf>,
     /// At most so many tokens
     #[arg(short = 'n', long, default_value_t = 200)]
     pub(crate) max_tokens: usize,
+    /// So many texts from each prompt, drawn by one seed more each
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024), conflicts_with = "beams")]
+    pub(crate) count: u16,
+    /// Keep keys and values of at most so many tokens, which bounds the memory [default: the model's context]
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "beams")]
+    pub(crate) room: Option<u32>,
+    /// Go on where the context is full: forget the older half of the text
+    #[arg(long, conflicts_with = "beams")]
+    pub(crate) slide: bool,
     /// Search the likeliest text with so many under way at once, instead of drawing; translations are always searched, by 4
     /// where nothing else is said
     #[arg(

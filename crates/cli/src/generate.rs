@@ -15,14 +15,15 @@ pub(crate) fn generate(args: &GenerateArgs) -> Result<()> {
     if let Some(threads) = args.threads {
         eras_tensor::set_threads(usize::from(threads));
     }
-    let prompt = match (&args.prompt, &args.prompt_file) {
-        (Some(text), _) => text.clone(),
-        (None, Some(path)) => eras_text::read_text(path)?,
-        (None, None) => unreachable!("one of the two is required"),
+    let prompts = match &args.prompt_file {
+        Some(path) => vec![eras_text::read_text(path)?],
+        None => args.prompt.clone(),
     };
     match Writer::read(&args.model)? {
-        Writer::GoesOn(model) => go_on(args, &model, &prompt, sampler),
-        Writer::Translates(translator) => translate(args, &translator, &prompt, &sampler),
+        Writer::GoesOn(model) => go_on(args, &model, &prompts, sampler),
+        Writer::Translates(translator) => {
+            translate(args, &translator, &prompts.join("\n"), &sampler)
+        }
     }
 }
 
@@ -37,55 +38,120 @@ fn tell(args: &GenerateArgs, text: &str) -> bool {
             .is_ok()
 }
 
-fn go_on(args: &GenerateArgs, model: &TextModel, prompt: &str, sampler: Sampler) -> Result<()> {
-    let tokens = model.prompt(prompt)?;
-    tell(args, prompt);
-    let (start, mut told) = (Instant::now(), String::new());
-    let written = if let Some(beams) = args.beams {
-        let beams = usize::from(beams);
-        let (text, written) = model.search(&tokens, beams, args.max_tokens)?;
-        tell(args, &text);
-        told = text;
-        written
-    } else {
-        let how = Generation {
-            sampler,
-            max_tokens: args.max_tokens,
-            stop: Vec::new(),
-        };
-        let mut held = Held::new(&args.stop);
-        let written = model.write(&tokens, &how, |text| {
-            let (text, goes_on) = held.push(text);
-            told += &text;
-            tell(args, &text) && goes_on
-        })?;
-        let rest = held.end();
-        told += &rest;
-        tell(args, &rest);
-        written
+fn go_on(
+    args: &GenerateArgs,
+    model: &TextModel,
+    prompts: &[String],
+    sampler: Sampler,
+) -> Result<()> {
+    let tokens = prompts.iter().map(|prompt| model.prompt(prompt));
+    let tokens = tokens.collect::<Result<Vec<_>>>()?;
+    let start = Instant::now();
+    let texts = match args.beams {
+        Some(beams) => search(args, model, prompts, &tokens, usize::from(beams))?,
+        None => draw(args, model, prompts, &tokens, sampler)?,
     };
-    tell(args, "\n");
     let seconds = start.elapsed().as_secs_f64();
-    let Written { tokens: new, end } = written;
-    let end = match end {
-        End::Enough => "max_tokens",
-        End::Full => "context",
-        End::Stop(_) | End::Told => "stop",
-    };
-    if args.format == Format::Json {
-        output::json(&json!({
-            "event": "generated", "model": args.model.display().to_string(), "prompt": prompt, "text": told,
-            "prompt_tokens": tokens.len(), "tokens": new, "end": end, "seconds": seconds,
-        }));
+    let mut full = false;
+    for text in &texts {
+        let end = match text.written.end {
+            End::Enough => "max_tokens",
+            End::Full => "context",
+            End::Stop(_) | End::Told => "stop",
+        };
+        full |= end == "context";
+        if args.format == Format::Json {
+            output::json(&json!({
+                "event": "generated", "model": args.model.display().to_string(), "prompt": prompts[text.prompt],
+                "text": text.told, "prompt_tokens": tokens[text.prompt].len(), "tokens": text.written.tokens, "end": end,
+                "seconds": seconds,
+            }));
+        }
     }
-    if end == "context" {
+    if full {
+        let context = model.gpt.config().context;
+        let room = args.room.map_or(context, |room| context.min(room as usize));
         eprintln!(
-            "the text ends here: the model sees {} tokens at once, and they are full",
-            model.gpt.config().context
+            "the text ends here: {room} tokens are seen at once, and they are full (--slide goes on, and forgets the older half)"
         );
     }
-    say_speed(new, seconds);
+    say_speed(texts.iter().map(|text| text.written.tokens).sum(), seconds);
     Ok(())
+}
+
+/// What was written after a prompt.
+struct Text {
+    /// Which of them.
+    prompt: usize,
+    told: String,
+    written: Written,
+}
+
+/// The likeliest text after each prompt.
+fn search(
+    args: &GenerateArgs,
+    model: &TextModel,
+    prompts: &[String],
+    tokens: &[Vec<u32>],
+    beams: usize,
+) -> Result<Vec<Text>> {
+    let each = tokens.iter().enumerate().map(|(prompt, tokens)| {
+        let (told, written) = model.search(tokens, beams, args.max_tokens)?;
+        tell(args, &format!("{}{told}\n", prompts[prompt]));
+        Ok(Text {
+            prompt,
+            told,
+            written,
+        })
+    });
+    each.collect()
+}
+
+/// Texts that are drawn: one as it comes, several one below the other once all are there.
+fn draw(
+    args: &GenerateArgs,
+    model: &TextModel,
+    prompts: &[String],
+    tokens: &[Vec<u32>],
+    sampler: Sampler,
+) -> Result<Vec<Text>> {
+    let mut how = Generation::new(sampler, args.max_tokens);
+    if let Some(room) = args.room {
+        how = how.room(room as usize);
+    }
+    if args.slide {
+        how = how.sliding();
+    }
+    let count = usize::from(args.count);
+    let which: Vec<usize> = (0..prompts.len() * count).map(|i| i / count).collect();
+    let begun: Vec<&[u32]> = which.iter().map(|prompt| &tokens[*prompt][..]).collect();
+    let is_one = begun.len() == 1;
+    if is_one {
+        tell(args, &prompts[0]);
+    }
+    let mut held: Vec<Held<'_>> = begun.iter().map(|_| Held::new(&args.stop)).collect();
+    let mut told = vec![String::new(); begun.len()];
+    let written = model.write_each(&begun, &how, |i, text| {
+        let (text, goes_on) = held[i].push(text);
+        told[i] += &text;
+        (!is_one || tell(args, &text)) && goes_on
+    })?;
+    for ((told, held), prompt) in told.iter_mut().zip(held).zip(&which) {
+        let rest = held.end();
+        *told += &rest;
+        if is_one {
+            tell(args, &format!("{rest}\n"));
+        } else {
+            tell(args, &format!("{}{told}\n\n", prompts[*prompt]));
+        }
+    }
+    let texts = which.into_iter().zip(told).zip(written);
+    let texts = texts.map(|((prompt, told), written)| Text {
+        prompt,
+        told,
+        written,
+    });
+    Ok(texts.collect())
 }
 
 /// Prints the translation of each line.

@@ -135,10 +135,27 @@ fn a_run_goes_on_with_a_text_the_same_at_any_number_of_threads() {
         "{text:?}"
     );
     assert!(
-        said.contains("the model sees 24 tokens at once, and they are full"),
+        said.contains("24 tokens are seen at once, and they are full (--slide goes on"),
         "{said}"
     );
     assert!(said.contains(" a second"), "{said}");
+
+    let slid = at.good(&["generate", "run", "-p", "the cat", "-n", "500", "--slide"]);
+    assert_eq!(slid.trim_end_matches('\n').len(), 507, "{slid:?}");
+    // Several at once are what each is alone.
+    let args = [
+        "generate", "run", "-p", "the cat", "-p", "the dog", "--count", "2", "-n", "12",
+    ];
+    let four = lines(&at.good(&[&args[..], &["--seed", "4", "--format", "json"]].concat()));
+    let prompts: Vec<&str> = four
+        .iter()
+        .map(|text| text["prompt"].as_str().unwrap())
+        .collect();
+    assert_eq!(prompts, ["the cat", "the cat", "the dog", "the dog"]);
+    assert_eq!(four[0]["text"], one["text"]);
+    assert_eq!(four[1]["text"], generate(&["--seed", "5"])["text"]);
+    let page = at.good(&args);
+    assert_eq!(page.matches("the cat").count(), 2, "{page}");
 
     let bad = |args: &[&str], wanted: &str| {
         let (_, text) = at.bad(&[&["generate"], args].concat());
@@ -148,7 +165,7 @@ fn a_run_goes_on_with_a_text_the_same_at_any_number_of_threads() {
     bad(&["run", "-p", "CAT"], "found the character 'C' at byte 0");
     bad(
         &["run", "-p", &TEXT.repeat(2)],
-        "the prompt has 96 tokens, wanted at most 24",
+        "the prompt has 96 tokens, wanted at most 24, which are seen at once",
     );
     bad(
         &["run", "-p", "cat", "--top-p", "0"],

@@ -342,6 +342,64 @@ impl Gpt {
         self.logits(&x.narrow(1, rows - 1, 1)).squeeze(1)
     }
 
+    /// As [`next`](Self::next) for several texts at once, each with a cache of its own that has seen another number of tokens:
+    /// one more token of each, `(N)`, to logits `(N, V)`.
+    ///
+    /// # Panics
+    /// If there are no texts or not as many caches, a cache is full or of another model or a batch, or a token is not below
+    /// `V`.
+    #[must_use]
+    #[track_caller]
+    pub fn next_each(&self, tokens: &[u32], caches: &mut [&mut Cache]) -> Tensor {
+        let n = tokens.len();
+        assert!(
+            n > 0 && n == caches.len(),
+            "Gpt: found {n} tokens and {} caches, wanted as many and one or more",
+            caches.len()
+        );
+        let ids: Vec<i64> = tokens.iter().map(|token| i64::from(*token)).collect();
+        let starts: Vec<i64> = caches.iter().map(|cache| cache.len() as i64).collect();
+        let places = Tensor::from_slice(&starts, [n, 1]);
+        let last = starts.iter().max().map_or(0, |start| *start as usize);
+        let context = self.config.context;
+        assert!(
+            last < context,
+            "Gpt: found {} tokens, wanted at most {context}, as the context has places",
+            last + 1
+        );
+        let (mode, sight) = (Mode::eval(), self.sight());
+        let mut x = self.tokens.forward(&Tensor::from_slice(&ids, [n, 1]));
+        if let Some(positions) = &self.positions {
+            x = x + positions.forward(&places);
+        }
+        for (i, block) in self.blocks.iter().enumerate() {
+            let attention = &block.attention;
+            // At place 0 nothing is turned.
+            let (mut q, mut k, v) = attention.project(&block.norm1.forward(&x), 0);
+            if let Some(rotary) = &attention.rotary {
+                (q, k) = (
+                    rotary.forward_at(&q, &places),
+                    rotary.forward_at(&k, &places),
+                );
+            }
+            let seen = caches.iter_mut().enumerate().map(|(row, cache)| {
+                let [q, k, v] = [&q, &k, &v].map(|x| x.narrow(0, row, 1));
+                let (start, room) = (cache.len(), cache.room());
+                let kept = &mut cache.begin(&[1, 1], self.blocks.len())[i];
+                let (k, v) = kept.push(&k, &v, start, room);
+                q.attention(&k, &v, &sight) // (1, H, 1, D)
+            });
+            let seen = Tensor::concat(&seen.collect::<Vec<_>>(), 0)
+                .flatten(1, -1)
+                .unsqueeze(1);
+            x = block.think(&(x + attention.out.forward(&seen)), &mode);
+        }
+        for cache in caches {
+            cache.end(1);
+        }
+        self.logits(&x).squeeze(1)
+    }
+
     /// Tokens and where they stand, from `start` on or in their documents: `(B, T)` to `(B, T, C)`.
     #[track_caller]
     fn embedded(&self, tokens: &Tensor, start: usize, documents: Option<&Tensor>) -> Tensor {

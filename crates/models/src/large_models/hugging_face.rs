@@ -237,11 +237,7 @@ mod tests {
         for (found, wanted) in logits.iter().zip(numbers("logits")) {
             assert!((f64::from(*found) - wanted.as_f64().unwrap()).abs() < 1e-4);
         }
-        let how = Generation {
-            sampler: Sampler::greedy(),
-            max_tokens: 60,
-            stop: vec![],
-        };
+        let how = Generation::new(Sampler::greedy(), 60);
         let mut told = Vec::new();
         let end = generate(&gpt, &prompt, &how, |token| {
             told.push(token);

@@ -14,7 +14,7 @@ mod translate;
 pub use beam::{BeamSearch, Hypothesis};
 pub use cache::Cache;
 pub use encoder_decoder::{EncoderDecoder, StackConfig, Writing};
-pub use generate::{End, Generation, generate, likeliest};
+pub use generate::{End, Generation, generate, generate_each, likeliest};
 pub use gpt::{Gpt, GptConfig, NormKind, Positions, Units};
 pub use hugging_face::Pretrained;
 pub use rope::{Rope, Scaling};

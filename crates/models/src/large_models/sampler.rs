@@ -119,6 +119,12 @@ impl Sampler {
         self
     }
 
+    /// Draws by a seed that is so much higher.
+    pub(super) fn after_seed(mut self, more: u64) -> Self {
+        self.seed = self.seed.wrapping_add(more);
+        self
+    }
+
     /// The token at `place` of a text, given the logits of all and the tokens that were `seen`: the same for the same seed
     /// and place. None if a logit is NaN or infinite, or there are none.
     #[must_use]

@@ -413,11 +413,7 @@ mod tests {
 
     fn written(run: &Run, prompt: &str) -> String {
         let model = taught(run).unwrap();
-        let how = Generation {
-            sampler: Sampler::greedy(),
-            max_tokens: 8,
-            stop: Vec::new(),
-        };
+        let how = Generation::new(Sampler::greedy(), 8);
         let mut told = String::new();
         let each = |text: &str| {
             told += text;

@@ -394,11 +394,7 @@ mod tests {
             panic!("wanted a model that goes on");
         };
         let prompt = model.prompt("the c").unwrap();
-        let how = Generation {
-            sampler: Sampler::greedy(),
-            max_tokens: 8,
-            stop: Vec::new(),
-        };
+        let how = Generation::new(Sampler::greedy(), 8);
         let mut told = String::new();
         model
             .write(&prompt, &how, |text| {

@@ -4,7 +4,7 @@ use eras_models::large_models::{Generation, Gpt, Sampler, generate};
 use eras_tensor::Result;
 use eras_text::Tokenizer;
 
-/// A text from `beginning` on, also one longer than what the model sees at once: it goes on from the second half of that then.
+/// A text from `beginning` on, also one longer than what the model sees at once.
 pub(super) fn written(
     gpt: &Gpt,
     tokenizer: &Tokenizer,
@@ -13,20 +13,12 @@ pub(super) fn written(
     seed: u64,
 ) -> Result<String> {
     const LENGTH: usize = 600;
-    let again = (gpt.config().context / 2).max(1);
+    let sampler = Sampler::new(temperature).seed(seed);
+    let how = Generation::new(sampler, LENGTH.saturating_sub(beginning.len())).sliding();
     let mut tokens = beginning.to_vec();
-    while tokens.len() < LENGTH {
-        let prompt = tokens[tokens.len().saturating_sub(again)..].to_vec();
-        let how = Generation {
-            // Places are counted anew.
-            sampler: Sampler::new(temperature).seed(seed + tokens.len() as u64),
-            max_tokens: LENGTH - tokens.len(),
-            stop: Vec::new(),
-        };
-        generate(gpt, &prompt, &how, |token| {
-            tokens.push(token);
-            true
-        })?;
-    }
+    generate(gpt, beginning, &how, |token| {
+        tokens.push(token);
+        true
+    })?;
     tokenizer.decode(&tokens)
 }

@@ -2,7 +2,7 @@
 
 use super::Writer;
 use eras_models::large_models::{
-    BeamSearch, End, Generation, Gpt, Pretrained, generate, likeliest,
+    BeamSearch, End, Generation, Gpt, Pretrained, generate_each, likeliest,
 };
 use eras_tensor::{Error, Result};
 use eras_text::Tokenizer;
@@ -91,23 +91,38 @@ impl TextModel {
     /// false.
     ///
     /// # Errors
-    /// As [`generate`].
+    /// As [`generate_each`].
     pub fn write(
         &self,
         prompt: &[u32],
         how: &Generation,
         mut each: impl FnMut(&str) -> bool,
     ) -> Result<Written> {
-        let how = Generation {
-            stop: [&how.stop[..], &self.stop].concat(),
-            ..how.clone()
-        };
-        let mut stream = self.tokenizer.stream_after(prompt)?;
-        let (mut tokens, mut failed) = (0, None);
-        let end = generate(&self.gpt, prompt, &how, |token| {
-            tokens += 1;
-            match stream.push(token) {
-                Ok(text) => text.is_empty() || each(&text),
+        let written = self.write_each(&[prompt], how, |_, text| each(text))?;
+        Ok(written[0])
+    }
+
+    /// As [`write`](Self::write) after several prompts at once: `each` is told which text a piece belongs to.
+    ///
+    /// # Errors
+    /// As [`generate_each`].
+    pub fn write_each(
+        &self,
+        prompts: &[impl AsRef<[u32]>],
+        how: &Generation,
+        mut each: impl FnMut(usize, &str) -> bool,
+    ) -> Result<Vec<Written>> {
+        let how = how.clone().stop([&how.stop[..], &self.stop].concat());
+        let streams = prompts
+            .iter()
+            .map(|prompt| self.tokenizer.stream_after(prompt.as_ref()));
+        let mut streams = streams.collect::<Result<Vec<_>>>()?;
+        let mut tokens = vec![0; prompts.len()];
+        let mut failed = None;
+        let ends = generate_each(&self.gpt, prompts, &how, |i, token| {
+            tokens[i] += 1;
+            match streams[i].push(token) {
+                Ok(text) => text.is_empty() || each(i, &text),
                 Err(error) => {
                     failed = Some(error);
                     false
@@ -117,11 +132,18 @@ impl TextModel {
         if let Some(error) = failed {
             return Err(error);
         }
-        let rest = stream.end()?;
-        if end != End::Told && !rest.is_empty() {
-            each(&rest);
+        let mut all = Vec::new();
+        for (i, (stream, end)) in streams.into_iter().zip(ends).enumerate() {
+            let rest = stream.end()?;
+            if end != End::Told && !rest.is_empty() {
+                each(i, &rest);
+            }
+            all.push(Written {
+                tokens: tokens[i],
+                end,
+            });
         }
-        Ok(Written { tokens, end })
+        Ok(all)
     }
 
     /// The likeliest text of at most `max_tokens` that goes on after `prompt`, as nearly as a search with so many beams finds it.
