@@ -94,6 +94,12 @@ def cross_entropies(rec):
     zero = {**mean, "ignore_index": 0}
     f = lambda x, t: F.cross_entropy(x, t, ignore_index=0)
     rec.case("cross_entropy", "ignore_zero", f, [(6, 5), torch.tensor([0, 1, 2, 0, 4, 3])], zero)
+    # Of the logits of an affine map; input 2 is the target, input 3 the bias.
+    for reduction in REDUCTIONS:
+        options = {"reduction": reduction, "label_smoothing": 0.1}
+        f = lambda x, w, t, b=None, o=options: F.cross_entropy(F.linear(x, w, b), t, **o)
+        rec.case("linear_cross_entropy", reduction, f, [(6, 4), (5, 4), ignored], options)
+        rec.case("linear_cross_entropy", f"{reduction}_bias", f, [(6, 4), (5, 4), ignored, (5,)], options)
 
 
 def regressions(rec):

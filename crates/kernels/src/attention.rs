@@ -26,6 +26,7 @@ use tiles::{Heads, Place};
 
 mod backward;
 mod forward;
+mod one;
 mod scores;
 mod tiles;
 

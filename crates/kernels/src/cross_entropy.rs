@@ -12,12 +12,13 @@
 //! Kept for the backward pass: `m` and `1/s` of each line.
 
 use crate::Float;
-use crate::lines::{Lines, for_rows, rows_per_task, sum_of};
+use crate::lines::{BLOCK, Lines, for_rows, rows_per_task, sum_of};
 use crate::reduce::sum_row;
 use crate::simd::vectorize;
 use crate::softmax::{exp_sum_row, max_and_exp_sum_tile};
 use crate::stream::Stores;
 use crate::team::{Rows, Shared};
+use std::ops::Range;
 
 /// The class of each line, and how much classes count.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +33,15 @@ pub struct Labels<'a, T> {
     pub smoothing: T,
 }
 
-impl<T: Float> Labels<'_, T> {
+impl<'a, T: Float> Labels<'a, T> {
+    /// Those of some lines.
+    pub(crate) fn part(&self, lines: Range<usize>) -> Self {
+        Self {
+            labels: &self.labels[lines],
+            ..*self
+        }
+    }
+
     /// The class of a line, and its qₜ but for the share of ε; `None` for an ignored line.
     #[inline(always)]
     fn of(&self, line: usize) -> Option<(usize, T)> {
@@ -275,6 +284,69 @@ pub fn backward<T: Float>(
             },
         );
     });
+}
+
+/// The loss of each row, given labels; the logits `x (rows, n)` become the gradient of the sum of all losses, times `factor`.
+///
+/// # Panics
+/// If the lengths do not fit or a label is no class.
+pub fn forward_backward<T: Float>(
+    loss: &mut [T],
+    x: &mut [T],
+    factor: T,
+    n: usize,
+    labels: &Labels<'_, T>,
+) {
+    assert!(x.len() == n * loss.len() && labels.labels.len() == loss.len());
+    let (shares, share) = (labels.shares(n), factor * labels.share(n));
+    let smooth = labels.smoothing > T::ZERO;
+    for_rows(
+        (loss, Rows::new(x, n)),
+        rows_per_task(n),
+        #[inline(always)]
+        |first, (loss, x)| {
+            for (i, x) in x.chunks_exact_mut(n).enumerate() {
+                let Some((class, q)) = labels.of(first + i) else {
+                    loss[i] = T::ZERO;
+                    x.fill(T::ZERO); // also where the logits are not finite
+                    continue;
+                };
+                let m = T::max_of(x);
+                let sharp = x[class] - m;
+                let smoothed = if smooth {
+                    labels.smoothed(x, m)
+                } else {
+                    T::ZERO
+                };
+                let s = exp_row(x, m);
+                let log_sum = s.ln();
+                loss[i] = q * (log_sum - sharp) + (shares * log_sum - smoothed);
+                let p = factor * (q + shares) / s;
+                match labels.weight {
+                    Some(weight) if smooth => {
+                        x.iter_mut()
+                            .zip(weight)
+                            .for_each(|(x, w)| *x = p * *x - share * *w);
+                    }
+                    _ => x.iter_mut().for_each(|x| *x = p * *x - share),
+                }
+                x[class] = x[class] - factor * q;
+            }
+        },
+    );
+}
+
+/// `x` becomes e^(x - max); their sum.
+#[inline(always)]
+fn exp_row<T: Float>(x: &mut [T], max: T) -> T {
+    let mut sum = 0.0;
+    for x in x.chunks_mut(BLOCK) {
+        for x in &mut *x {
+            *x = (*x - max).exp_nonpositive();
+        }
+        sum += sum_row(x).to_f64();
+    }
+    T::of(sum)
 }
 
 /// The loss of each row, given `q` of the shape of `x (rows, n)`.

@@ -20,6 +20,7 @@ pub mod elementwise;
 pub mod float;
 pub mod index;
 pub mod linear;
+pub mod linear_cross_entropy;
 mod lines;
 pub mod logsumexp;
 pub mod math;

@@ -404,6 +404,14 @@ pub(crate) const TENSORS: &[Entry] = entries! {
         let ignore = r.pick(&[None, Some(0), Some(-100), Some(i64::MIN)]);
         x.cross_entropy(&targets, weight.as_ref(), ignore, r.number(), r.reduction())
     };
+    linear_cross_entropy: |r| {
+        let x = r.floats();
+        let weight = r.of(&[3, width(&x)], x.dtype());
+        let bias = r.maybe(|r| r.of(&[3], x.dtype()));
+        let targets = r.indices(&x.shape()[..x.rank().saturating_sub(1)], 3);
+        let ignore = r.pick(&[None, Some(0), Some(-100)]);
+        x.linear_cross_entropy(&weight, bias.as_ref(), &targets, ignore, r.number(), r.reduction())
+    };
     nll: |r| {
         let x = r.floats();
         let weight = r.maybe(|r| r.of(&[length(&x, 1)], x.dtype()));

@@ -1,11 +1,11 @@
 //! The way there: for each task some panels of queries, which see one tile of keys after another.
 
-use super::Job;
 use super::scores::{Running, each, end_row};
 use super::tiles::{
     Panel, Panels, Place, Room, Sides, Steps, fetch, multiply_panel, pack_panels, pack_sides,
     turned,
 };
+use super::{Job, one};
 use crate::Float;
 use crate::buffer::Buffer;
 use crate::matmul::tile::{C, Micro, View};
@@ -14,7 +14,7 @@ use crate::team::{self, Shared};
 use std::ops::Range;
 
 /// Keys of a tile.
-const KEYS: usize = 256;
+pub(super) const KEYS: usize = 256;
 /// Most elements of the queries and results that a task keeps beside keys and values in the second cache.
 const KEPT: usize = 1 << 16;
 /// Fewer multiply-adds are not worth a second thread.
@@ -30,6 +30,10 @@ pub(super) unsafe fn run<T: Float, K: Micro<In = T, Out = T>, const W: usize>(
     let shape = &job.shape;
     if shape.rows() == 0 {
         return;
+    }
+    if one::can::<T, K>(job) {
+        // SAFETY: handed on.
+        return unsafe { one::run::<T, K>(job, y, kept) };
     }
     let panels = Panels::new(shape.queries, W);
     let (keys, all) = (

@@ -507,3 +507,31 @@ fn keys_that_nobody_asks_have_no_gradient() {
     backward(None, k, v, shape, &inputs, &results, &scores);
     assert_eq!((dk, dv), ([0.0; 3], [0.0; 3]));
 }
+
+#[test]
+fn a_query_alone_gives_the_bits_that_it_gives_behind_others() {
+    for (keys, groups, window) in [(5, 4, None), (300, 2, None), (600, 1, Some(280))] {
+        let sample = |queries| Sample {
+            causal: true,
+            window,
+            ..Sample::new(Shape {
+                batch: 2,
+                heads: 4,
+                groups,
+                queries,
+                keys,
+                width: 24,
+                value_width: 37,
+            })
+        };
+        let (mut one, several) = (sample(1), sample(3));
+        let last = |x: &[f64], width: usize| -> Vec<f64> {
+            let heads = x.chunks_exact(3 * width);
+            heads.flat_map(|head| &head[2 * width..]).copied().collect()
+        };
+        one.q = last(&several.q, 24);
+        let (one, several) = (one.by::<f32>(&best), several.by::<f32>(&best));
+        assert_eq!(one[0], last(&several[0], 37));
+        assert_eq!(one[1], last(&several[1], 1));
+    }
+}

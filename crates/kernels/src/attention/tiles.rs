@@ -43,6 +43,11 @@ impl<T: Copy> Heads<T> {
         }
     }
 
+    /// Whether the columns of a row lie beside each other.
+    pub(super) fn columns_in_line(&self) -> bool {
+        self.strides[3] == 1
+    }
+
     /// The rows of a head, from `first` on: lanes are rows and steps are columns.
     pub(super) fn rows(&self, batch: usize, head: usize, first: usize) -> View<T> {
         let [b, h, row, column] = self.strides;

@@ -189,6 +189,33 @@ impl Micro for F32 {
     const COLS: usize = 32;
     const PAIR: usize = 1;
     const STRIDED: bool = true;
+    const TURNED_ROWS: usize = 8;
+
+    unsafe fn turned(t: &Tile<'_, f32, f32>) {
+        // SAFETY: the kernel is only chosen where `available`; the rest is this function's contract.
+        unsafe {
+            match t.rows {
+                1 => turned_f32::<1>(t),
+                2 => turned_f32::<2>(t),
+                3 => turned_f32::<3>(t),
+                4 => turned_f32::<4>(t),
+                5 => turned_f32::<5>(t),
+                6 => turned_f32::<6>(t),
+                7 => turned_f32::<7>(t),
+                8 => turned_f32::<8>(t),
+                _ => unreachable!("such a tile has 1 to 8 rows"),
+            }
+            // Bias and activation.
+            if t.finish.is_some() {
+                let rest = Tile {
+                    units: 0,
+                    load: true,
+                    ..*t
+                };
+                Self::tile(&rest, false);
+            }
+        }
+    }
 
     unsafe fn tile(t: &Tile<'_, f32, f32>, packed: bool) {
         // SAFETY: the kernel is only chosen where `available`; the rest is this function's contract.
@@ -295,6 +322,82 @@ impl Micro for Bf16 {
                     ..from
                 };
                 super::tile::pack_plain(to.add(even * width), width, rest, lanes, 1, 2);
+            }
+        }
+    }
+}
+
+/// [`Micro::turned`] of `R` rows, without what follows the products.
+#[target_feature(enable = "avx512f")]
+unsafe fn turned_f32<const R: usize>(t: &Tile<'_, f32, f32>) {
+    for lane in (0..t.cols).step_by(16) {
+        let lanes = (t.cols - lane).min(16);
+        // SAFETY: masks keep loads and stores within the columns that the caller vouches for, and within the rows.
+        unsafe {
+            let c = |i: usize| t.c.add(i * t.c_row + lane);
+            let b = t.b.wrapping_add(lane * t.b_step);
+            let mut acc = [_mm512_setzero_ps(); R];
+            if t.load {
+                for i in 0..R {
+                    acc[i] = _mm512_maskz_loadu_ps(first(lanes), c(i));
+                }
+            }
+            for unit in (0..t.units).step_by(16) {
+                let depth = (t.units - unit).min(16);
+                // What follows these lanes are the next ones.
+                let fetch = match unit + FETCH {
+                    ahead if ahead < t.units => ahead,
+                    ahead => 16 * t.b_step + (ahead - t.units),
+                };
+                let (b, fetch) = (b.wrapping_add(unit), b.wrapping_add(fetch));
+                let a = t.a.wrapping_add(unit * t.a_step);
+                if (lanes, depth) == (16, 16) {
+                    turned_block::<R, true>(&mut acc, t, a, b, fetch, 16, 16);
+                } else {
+                    turned_block::<R, false>(&mut acc, t, a, b, fetch, lanes, depth);
+                }
+            }
+            for i in 0..R {
+                _mm512_mask_storeu_ps(c(i), first(lanes), acc[i]);
+            }
+        }
+    }
+}
+
+/// How many elements before its use a lane is fetched.
+const FETCH: usize = 128;
+
+/// `depth` steps of up to 16 lanes of B, turned in registers.
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn turned_block<const R: usize, const FULL: bool>(
+    acc: &mut [__m512; R],
+    t: &Tile<'_, f32, f32>,
+    a: *const f32,
+    b: *const f32,
+    fetch: *const f32,
+    lanes: usize,
+    depth: usize,
+) {
+    let mut r = [_mm512_setzero_ps(); 16];
+    // SAFETY: masks keep loads within `depth`; only lanes and rows that there are get read.
+    unsafe {
+        for i in 0..16 {
+            _mm_prefetch::<_MM_HINT_T0>(fetch.wrapping_add(i * t.b_step).cast());
+            if FULL {
+                r[i] = _mm512_loadu_ps(b.add(i * t.b_step));
+            } else if i < lanes {
+                r[i] = _mm512_maskz_loadu_ps(first(depth), b.add(i * t.b_step));
+            }
+        }
+        let r = transpose(r);
+        for p in 0..16 {
+            if !FULL && p >= depth {
+                break;
+            }
+            for i in 0..R {
+                let a = _mm512_set1_ps(*a.add(i * t.a_row + p * t.a_step));
+                acc[i] = _mm512_fmadd_ps(a, r[p], acc[i]);
             }
         }
     }

@@ -78,6 +78,8 @@ pub(crate) trait Micro {
     const PAIR: usize;
     /// Whether A and B may be used as they lie in memory.
     const STRIDED: bool;
+    /// Most rows of a tile that [`turned`](Self::turned) computes; 0 where it can't.
+    const TURNED_ROWS: usize = 0;
 
     /// Computes a tile. `packed` says that both A and B are.
     ///
@@ -85,6 +87,15 @@ pub(crate) trait Micro {
     /// The processor has the kernel's instructions; `a`, `b`, `c` and the bias reach as far as sizes and strides say,
     /// and nobody else uses these elements of C.
     unsafe fn tile(t: &Tile<'_, Self::In, Self::Out>, packed: bool);
+
+    /// Computes a tile whose columns of B are runs along `k` that lie `b_step` apart: what is used but once is not worth
+    /// packing.
+    ///
+    /// # Safety
+    /// As of [`tile`](Self::tile), and there are at most `TURNED_ROWS` rows.
+    unsafe fn turned(_t: &Tile<'_, Self::In, Self::Out>) {
+        unreachable!("no kernel with TURNED_ROWS")
+    }
 
     /// Packs `lanes` lanes (filled up to `width` with zeros) of `depth` steps.
     ///
@@ -278,7 +289,11 @@ unsafe impl<O: Send> Sync for C<O> {}
 pub(super) unsafe fn product<K: Micro>(p: &Product<'_, K::In, K::Out>) {
     if K::STRIDED && p.m <= K::ROWS && p.b.lane == 1 {
         // SAFETY: handed on.
-        return unsafe { few_rows::<K>(p) };
+        return unsafe { few_rows::<K, false>(p) };
+    }
+    if p.m <= K::TURNED_ROWS && p.b.step == 1 {
+        // SAFETY: handed on.
+        return unsafe { few_rows::<K, true>(p) };
     }
     let longest =
         p.k.div_ceil(p.k.div_ceil(LONGEST).max(1))
@@ -315,8 +330,9 @@ struct Part {
     last: bool,
 }
 
-/// One row of tiles: each element of B is used once, so nothing is packed.
-unsafe fn few_rows<K: Micro>(p: &Product<'_, K::In, K::Out>) {
+/// One row of tiles: each element of B is used once, so nothing is packed. Columns of B lie beside each other, or where
+/// `TURNED` are runs along `k`.
+unsafe fn few_rows<K: Micro, const TURNED: bool>(p: &Product<'_, K::In, K::Out>) {
     let chunk = if p.m * p.k * p.n <= SERIAL {
         p.n
     } else {
@@ -336,15 +352,21 @@ unsafe fn few_rows<K: Micro>(p: &Product<'_, K::In, K::Out>) {
             a: p.a.at,
             a_row: p.a.lane,
             a_step: p.a.step,
-            b: p.b.at.wrapping_add(j),
-            b_step: p.b.step,
+            b: p.b.from(j, 0).at,
+            b_step: if TURNED { p.b.lane } else { p.b.step },
             c: p.c.at.wrapping_add(j),
             c_row: p.c.row,
             load: p.load,
             finish: Some(&finish),
         };
         // SAFETY: columns `j..j + cols` of a product that the caller vouches for, each tile with its own.
-        unsafe { K::tile(&tile, false) };
+        unsafe {
+            if TURNED {
+                K::turned(&tile);
+            } else {
+                K::tile(&tile, false);
+            }
+        }
     };
     team::for_chunks(p.n, chunk, |range| range.step_by(K::COLS).for_each(tile));
 }

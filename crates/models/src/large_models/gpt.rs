@@ -10,10 +10,10 @@
 
 use super::{Cache, Rope};
 use eras_nn::{
-    CrossEntropy, Dropout, Embedding, Init, LayerNorm, Linear, Mode, Module, MultiHeadAttention,
-    Path, Projections, RmsNorm, Rotary, Visitor, VisitorMut, cross_entropy,
+    Dropout, Embedding, Init, LayerNorm, Linear, Mode, Module, MultiHeadAttention, Path,
+    Projections, RmsNorm, Rotary, Visitor, VisitorMut,
 };
-use eras_tensor::{AttentionOptions, Rng, Tensor};
+use eras_tensor::{AttentionOptions, Reduction, Rng, Tensor};
 use serde::{Deserialize, Serialize};
 
 /// What a [`Gpt`] is made of.
@@ -280,8 +280,7 @@ impl Gpt {
     #[must_use]
     #[track_caller]
     pub fn loss(&self, tokens: &Tensor, targets: &Tensor, mode: &Mode) -> Tensor {
-        let logits = self.forward(tokens, mode);
-        cross_entropy(&logits.flatten(0, 1), &targets.flatten(0, 1)) // (B T, V), (B T)
+        self.loss_of(&self.hidden(tokens, None, mode), targets, None)
     }
 
     /// As [`forward`](Self::forward) for windows in which several documents lie behind one another, `documents (B, T)` in `i64`
@@ -309,9 +308,8 @@ impl Gpt {
         targets: &Tensor,
         mode: &Mode,
     ) -> Tensor {
-        let logits = self.forward_packed(tokens, documents, mode);
-        let criterion = CrossEntropy::new().ignore_index(-100);
-        criterion.loss(&logits.flatten(0, 1), &targets.flatten(0, 1)) // (B T, V), (B T)
+        let x = self.hidden(tokens, Some(documents), mode);
+        self.loss_of(&x, targets, Some(-100))
     }
 
     /// What comes after the last of `tokens (B, T)`, which follow those that `cache` has seen: logits `(B, V)`. The cache has
@@ -450,6 +448,18 @@ impl Gpt {
             Some(head) => head.forward(&x),
             None => x.linear(&self.tokens.weight, None),
         }
+    }
+
+    /// The mean cross entropy of what comes after, `targets (B, T)` of which `ignore` does not count, given `x (B, T, C)`: the
+    /// logits are never there all at once.
+    #[track_caller]
+    fn loss_of(&self, x: &Tensor, targets: &Tensor, ignore: Option<i64>) -> Tensor {
+        let (weight, bias) = match &self.head {
+            Some(head) => (&head.weight, head.bias.as_deref()),
+            None => (&self.tokens.weight, None),
+        };
+        let x = self.norm.forward(x);
+        x.linear_cross_entropy(weight, bias, targets, ignore, 0.0, Reduction::Mean)
     }
 
     /// Which tokens are seen.

@@ -356,7 +356,7 @@ impl Call {
 
 /// A new tensor that `fill` writes, if it is wanted; else `fill` gets nothing to write to.
 #[track_caller]
-fn wanted<T: Plain>(
+pub(super) fn wanted<T: Plain>(
     wanted: bool,
     dtype: Dtype,
     dims: impl Into<Dims>,

@@ -11,37 +11,55 @@ use eras_kernels::cross_entropy::{self, Kept, Labels};
 use eras_kernels::reduce;
 
 /// What cross entropy means: `q`, of the shape of the logits, says how much each class counts.
-fn definition(logits: &Tensor, q: &Tensor, reduction: Reduction, total: f64) -> Tensor {
+pub(super) fn definition(logits: &Tensor, q: &Tensor, reduction: Reduction, total: f64) -> Tensor {
     let each = -(q * log_softmax_definition(logits, 1)).sum(1);
     reduction.of(&each, total)
 }
 
-/// Panics unless each of `labels` is a class of `x (N, C, ..)` or `ignore`.
+/// Panics unless each of `labels` is one of the classes that axis `axis` of `x`, called `name`, has, or `ignore`.
 #[track_caller]
-fn want_classes(op: &str, x: &Tensor, labels: &Tensor, ignore: Option<i64>) {
-    let classes = x.shape()[1] as i64;
+pub(super) fn want_classes(
+    op: &str,
+    (name, x, axis): (&str, &Tensor, usize),
+    labels: &Tensor,
+    ignore: Option<i64>,
+) {
+    let classes = x.shape()[axis] as i64;
     let labels = labels.contiguous();
     for (row, &label) in labels.data::<i64>().iter().enumerate() {
         assert!(
             (0..classes).contains(&label) || Some(label) == ignore,
-            "{op}: label {label} at row {row} is none of the {classes} classes of logits {:?}",
+            "{op}: label {label} at row {row} is none of the {classes} classes of {name} {:?}",
             x.shape()
         );
     }
 }
 
+#[track_caller]
+pub(super) fn want_smoothing(op: &str, smoothing: f64) {
+    assert!(
+        (0.0..=1.0).contains(&smoothing),
+        "{op}: smoothing is a part from 0 to 1, not {smoothing}"
+    );
+}
+
 /// Class numbers that were checked, and how they count.
 #[derive(Clone)]
-struct Classes {
-    labels: Tensor,
-    ignore: Option<i64>,
+pub(super) struct Classes {
+    pub(super) labels: Tensor,
+    pub(super) ignore: Option<i64>,
     /// `(C)`, contiguous
     weight: Option<Tensor>,
-    smoothing: f64,
+    pub(super) smoothing: f64,
 }
 
 impl Classes {
-    fn new(targets: &Tensor, weight: Option<Tensor>, ignore: Option<i64>, smoothing: f64) -> Self {
+    pub(super) fn new(
+        targets: &Tensor,
+        weight: Option<Tensor>,
+        ignore: Option<i64>,
+        smoothing: f64,
+    ) -> Self {
         Self {
             labels: targets.contiguous(),
             ignore,
@@ -51,7 +69,7 @@ impl Classes {
     }
 
     /// What the mean divides by: the weights of all labels that count.
-    fn total(&self) -> f64 {
+    pub(super) fn total(&self) -> f64 {
         let labels = self.labels.data::<i64>();
         let counting = labels.iter().filter(|&&label| Some(label) != self.ignore);
         let Some(weight) = &self.weight else {
@@ -62,7 +80,7 @@ impl Classes {
     }
 
     /// Written out as `q`, of the shape of `x`.
-    fn written_out(&self, x: &Tensor) -> Tensor {
+    pub(super) fn written_out(&self, x: &Tensor) -> Tensor {
         let (n, inner) = axis_in(x, 1);
         let weight = self.weight.as_ref();
         let weight = weight.map(|w| w.to_dtype(Dtype::F64).to_vec::<f64>());
@@ -155,10 +173,7 @@ impl Tensor {
     ) -> Self {
         want_logits("cross_entropy", self);
         let weight = class_weights("cross_entropy", self, weight);
-        assert!(
-            (0.0..=1.0).contains(&smoothing),
-            "cross_entropy: smoothing is a part from 0 to 1, not {smoothing}"
-        );
+        want_smoothing("cross_entropy", smoothing);
         if targets.shape() == self.shape() && targets.dtype() == self.dtype() {
             assert!(
                 ignore.is_none(),
@@ -167,7 +182,7 @@ impl Tensor {
             return soft_cross_entropy(self, targets, weight.as_ref(), smoothing, reduction);
         }
         want_labels("cross_entropy", self, targets);
-        want_classes("cross_entropy", self, targets, ignore);
+        want_classes("cross_entropy", ("logits", self, 1), targets, ignore);
         if let Some(y) = through_f32([self], |[x]| {
             x.cross_entropy(targets, weight.as_ref(), ignore, smoothing, reduction)
         }) {
@@ -194,7 +209,7 @@ impl Tensor {
     ) -> Self {
         want_logits("nll", self);
         want_labels("nll", self, targets);
-        want_classes("nll", self, targets, ignore);
+        want_classes("nll", ("logits", self, 1), targets, ignore);
         let weight = class_weights("nll", self, weight);
         if let Some(y) = through_f32([self], |[x]| {
             x.nll(targets, weight.as_ref(), ignore, reduction)

@@ -57,7 +57,7 @@ fn definition(x: &Tensor, w: &Tensor, bias: Option<&Tensor>, activation: Activat
 }
 
 #[track_caller]
-fn check(name: &str, x: &Tensor, w: &Tensor, bias: Option<&Tensor>) {
+pub(super) fn check(name: &str, x: &Tensor, w: &Tensor, bias: Option<&Tensor>) {
     want_float(name, x);
     let [out, d_in] = w.shape() else {
         panic!(

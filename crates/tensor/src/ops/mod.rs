@@ -19,6 +19,7 @@ mod interpolate;
 mod join;
 mod layer_norm;
 mod linear;
+mod linear_cross_entropy;
 mod logical;
 mod matmul;
 mod max_pool;
@@ -97,6 +98,7 @@ pub(crate) fn checks() -> Vec<crate::checks::Check> {
         interpolate::checks(),
         join::checks(),
         linear::checks(),
+        linear_cross_entropy::checks(),
         matmul::checks(),
         max_pool::checks(),
         pad::checks(),

@@ -51,6 +51,14 @@ calls! {
         c.x(0).kl_div(c.x(1), c.flag("log_target"), reduction(c))
     };
     "l1" => |c| c.x(0).mae(c.x(1), reduction(c));
+    "linear_cross_entropy" => |c| c.x(0).linear_cross_entropy(
+        c.x(1),
+        c.inputs.get(3),
+        c.x(2),
+        Some(-100),
+        c.number("label_smoothing"),
+        reduction(c),
+    );
     "log_cosh" => |c| LogCosh::new().reduction(reduction(c)).loss(c.x(0), c.x(1));
     "mape" => |c| Mape::new().reduction(reduction(c)).loss(c.x(0), c.x(1));
     "mse" => |c| c.x(0).mse(c.x(1), reduction(c));
