@@ -1,11 +1,14 @@
 //! 5 Large models, since 2017.
 
 mod gpt_char;
+mod next_token;
+mod reversal;
 mod text_model;
 mod translation;
 mod writer;
 
 pub use gpt_char::GptCharRecipe;
+pub use reversal::ReversalRecipe;
 pub use text_model::{TextModel, Written};
 pub use translation::{Translation, TranslationRecipe, Translator};
 pub use writer::Writer;
