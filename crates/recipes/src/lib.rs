@@ -72,6 +72,7 @@ pub static ALL: &[&dyn Recipe] = &[
     deep_learning::DCGAN,
     deep_learning::WGAN_GP,
     &deep_learning::UNetRecipe,
+    &large_models::ReversalRecipe,
     &large_models::TranslationRecipe,
     &large_models::GptCharRecipe::Small,
     &large_models::GptCharRecipe::Large,

@@ -1,5 +1,6 @@
 //! The loader: orders, places, threads.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -329,7 +330,7 @@ fn samples_of_one_length_come_together_and_others_each_epoch() {
         all.sort_unstable();
         // No batch could hold the shortest of the next, too.
         let mut by_length = all.clone();
-        by_length.sort_unstable_by_key(|batch| batch.2);
+        by_length.sort_unstable_by_key(|&(n, least, most)| (least, most, Reverse(n)));
         let full = by_length
             .windows(2)
             .all(|pair| (pair[0].0 as u32 + 1) * pair[1].1.unwrap() > 100);

@@ -1,7 +1,7 @@
 //! A GPT that is there already, of others or of a run, taught a text of one's own: all its weights, or low-rank adapters
 //! beside them (Hu et al. 2021, arXiv:2106.09685).
 
-use super::next::{GptLike, Next};
+use super::gpt_like::{GptLike, Next};
 use super::texts::Texts;
 use super::{TextModel, Writer, samples, texts};
 use crate::classification::check_loop;

@@ -1,7 +1,7 @@
 //! GPTs that write letter by letter (Radford et al. 2018): in the size that nanoGPT has for machines without a GPU, and in that
 //! which it has for one.
 
-use super::next::Next;
+use super::gpt_like::Next;
 use super::{TextModel, Writer, samples, texts};
 use crate::classification::check_loop;
 use crate::experiment::Findings;

@@ -2,7 +2,9 @@
 
 mod gpt;
 mod gpt_char;
-mod next;
+mod gpt_like;
+mod next_token;
+mod reversal;
 mod samples;
 mod text_model;
 mod texts;
@@ -11,6 +13,7 @@ mod writer;
 
 pub use gpt::GptRecipe;
 pub use gpt_char::GptCharRecipe;
+pub use reversal::ReversalRecipe;
 pub use text_model::{TextModel, Written};
 pub use translation::{Translation, TranslationRecipe, Translator};
 pub use writer::Writer;

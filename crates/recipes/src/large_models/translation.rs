@@ -7,6 +7,7 @@ mod translator;
 pub use translator::{Translation, Translator};
 
 use super::Writer;
+use super::next_token::{BEGIN, END, NextToken, PADDING};
 use crate::classification::check_loop;
 use crate::minimization::Task;
 use crate::promise::{Bound, Promise, Unit};
@@ -15,12 +16,12 @@ use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
 use crate::training;
 use corpus::Corpus;
-use eras_data::{Batch, Dataset};
+use eras_data::Dataset;
 use eras_models::large_models::{StackConfig, Transformer, TransformerConfig};
-use eras_nn::{Adam, Mode, Schedule};
+use eras_nn::{Adam, Schedule};
 use eras_tensor::{Error, Result, Rng};
 use eras_text::{Kind, Pairs, Tokenizer, Training};
-use eras_train::{Forward, Objective, Score, Trainer};
+use eras_train::{Score, Trainer};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -87,10 +88,7 @@ impl Default for Settings {
     }
 }
 
-/// What fills batches up, and the first and the last token of what is written.
-const PADDING: u32 = 0;
-const BEGIN: u32 = 1;
-const END: u32 = 2;
+/// The first tokens: [`PADDING`], [`BEGIN`] and [`END`].
 const SPECIAL: [&str; 3] = ["<padding>", "<begin>", "<end>"];
 
 impl Settings {
@@ -306,30 +304,6 @@ fn pairs(tokenizer: &Tokenizer, texts: &[[String; 2]], longest: usize) -> Result
         )));
     }
     Ok(Pairs::new(pairs, PADDING))
-}
-
-/// The cross entropy of each next token, smoothed in training alone.
-struct NextToken {
-    smoothing: f64,
-}
-
-impl Objective<Transformer> for NextToken {
-    /// Tokens that are told.
-    fn count(&self, batch: &Batch) -> usize {
-        let tokens = batch.y.to_vec::<i64>();
-        let padding = |token: &&i64| **token == i64::from(PADDING);
-        let rows = batch.y.shape()[0];
-        tokens.len() - tokens.iter().filter(padding).count() - rows
-    }
-
-    fn forward(&self, model: &Transformer, batch: &Batch, mode: &Mode) -> Forward {
-        let smoothing = if mode.is_training() {
-            self.smoothing
-        } else {
-            0.0
-        };
-        model.loss(&batch.x, &batch.y, smoothing, mode).into()
-    }
 }
 
 #[cfg(test)]

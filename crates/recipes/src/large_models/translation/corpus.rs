@@ -66,6 +66,7 @@ impl Corpus {
         // As the repository of Multi30k has them.
         let below = folder.join("data/task1/raw");
         let folder = if below.is_dir() { &below } else { folder };
+        let train = read_split(folder, TRAIN, languages)?;
         let valid = read_split(folder, VALID, languages)?;
         let test = match read_split(folder, TEST, languages) {
             Err(_) if !is_there(folder, TEST, languages) => valid.clone(),
@@ -73,7 +74,7 @@ impl Corpus {
         };
         Ok(Self {
             name: folder.display().to_string(),
-            train: read_split(folder, TRAIN, languages)?,
+            train,
             valid,
             test,
         })

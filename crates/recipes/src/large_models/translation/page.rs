@@ -1,9 +1,10 @@
 //! What a translator has learned: BLEU, examples, where it looked.
 
 use super::corpus::Corpus;
+use super::pairs;
 use super::translator::{Translation, Translator};
-use super::{NextToken, pairs};
 use crate::experiment::Findings;
+use crate::large_models::next_token::NextToken;
 use crate::minimization::Learned;
 use crate::promise::{Measured, Unit};
 use eras_data::Dataset;

@@ -1,6 +1,7 @@
 //! A model that translates, with its tokenizer.
 
-use super::{BEGIN, END, SPECIAL};
+use super::SPECIAL;
+use crate::large_models::next_token::{BEGIN, END};
 use eras_models::large_models::{BeamSearch, Transformer, translate};
 use eras_report::Heat;
 use eras_tensor::{Error, Result, Tensor, no_grad};

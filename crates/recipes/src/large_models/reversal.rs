@@ -1,0 +1,408 @@
+//! The smallest task that has all of the Transformer: to write digits backwards, or in order.
+
+use super::next_token::{BEGIN, END, NextToken, PADDING};
+use crate::classification::check_loop;
+use crate::experiment::Findings;
+use crate::minimization::{Learned, Task};
+use crate::promise::{Bound, Measured, Promise, Unit};
+use crate::recipe::{Card, Era, Evaluation, Prediction, Prepared, Recipe};
+use crate::run::{Config, Run};
+use crate::settings::{self, to_table};
+use crate::training;
+use eras_data::Dataset;
+use eras_models::large_models::{
+    BeamSearch, StackConfig, Transformer, TransformerConfig, translate,
+};
+use eras_nn::{Adam, Schedule};
+use eras_report::{Heat, Section, Table};
+use eras_tensor::{Error, Result, Rng, Tensor, nearest, no_grad};
+use eras_text::Pairs;
+use eras_train::Trainer;
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::path::Path;
+
+/// `eras train reversal`.
+#[derive(Debug)]
+pub struct ReversalRecipe;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+struct Settings {
+    epochs: usize,
+    /// The most tokens of a batch, padding included.
+    batch_size: usize,
+    /// Of the digits, the weights and the order.
+    seed: u64,
+    /// `reverse` or `sort`.
+    order: String,
+    /// The most digits of a row.
+    longest: usize,
+    /// Rows to learn from.
+    rows: usize,
+    /// Rows that are never learned from.
+    test_rows: usize,
+    layers: usize,
+    heads: usize,
+    width: usize,
+    lr: f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            epochs: 5,
+            batch_size: 1000,
+            seed: 0,
+            order: "reverse".into(),
+            longest: 10,
+            rows: 20_000,
+            test_rows: 1000,
+            layers: 1,
+            heads: 4,
+            width: 64,
+            lr: 3e-3,
+        }
+    }
+}
+
+/// Digits, behind the three marks.
+const FIRST_DIGIT: u32 = 3;
+const VOCABULARY: usize = 13;
+/// The random stream of a seed that rows are drawn from.
+const ROWS: u64 = 7;
+
+impl Settings {
+    fn of(config: &Config) -> Result<Self> {
+        let settings: Self = settings::read(&config.settings)?;
+        check_loop(settings.epochs, settings.batch_size)?;
+        let orders = ["reverse", "sort"];
+        if !orders.contains(&&*settings.order) {
+            let hint = nearest(&settings.order, &orders);
+            let found = &settings.order;
+            return Err(Error::usage(format!(
+                "setting `order` is `{found}`, which is not known here; {hint}"
+            )));
+        }
+        let heads = settings.heads > 0 && settings.width.is_multiple_of(settings.heads);
+        let rules = [
+            // Fewer digits do not make enough rows.
+            (settings.longest > 4, "longest", "at least 5"),
+            (
+                (1..=50_000).contains(&settings.rows),
+                "rows",
+                "from 1 to 50,000",
+            ),
+            (
+                (1..=10_000).contains(&settings.test_rows),
+                "test_rows",
+                "from 1 to 10,000",
+            ),
+            (settings.layers > 0, "layers", "at least 1"),
+            (settings.width > 0, "width", "at least 1"),
+            (heads, "heads", "a number that divides `width`"),
+            (
+                settings.lr.is_finite() && settings.lr > 0.0,
+                "lr",
+                "a number above 0",
+            ),
+        ];
+        settings::want(&rules)?;
+        Ok(settings)
+    }
+
+    fn model(&self) -> Transformer {
+        let config = TransformerConfig {
+            source_vocab: VOCABULARY,
+            target_vocab: VOCABULARY,
+            tied: true,
+            padding: PADDING,
+            stacks: StackConfig {
+                d_model: self.width,
+                n_head: self.heads,
+                n_encoder: self.layers,
+                n_decoder: self.layers,
+                d_ff: 2 * self.width,
+                norm_first: true,
+                dropout: 0.0,
+            },
+        };
+        Transformer::new(config, &mut Rng::new(self.seed))
+    }
+
+    fn trainer(&self, train: &Pairs) -> Result<Trainer> {
+        let adam = Adam::new(self.lr).betas(0.9, 0.98).clip_norm(1.0);
+        let trainer = Trainer::for_objective(adam)
+            .batch_size(self.batch_size)
+            .epochs(self.epochs)
+            .seed(self.seed);
+        let steps = train.len().div_ceil(trainer.samples_per_step_of(train)?) * self.epochs;
+        let warm_up = (steps / 10).max(1) as u64;
+        let rest = (steps as u64).saturating_sub(warm_up);
+        Ok(trainer.schedule(Schedule::cosine(rest, 0.0).warm_up(warm_up)))
+    }
+
+    /// Rows to learn from and rows for the test, each with what is to be written; none comes twice.
+    fn data(&self) -> [Pairs; 2] {
+        let rng = &mut Rng::at(self.seed, ROWS, 0);
+        let mut seen = HashSet::new();
+        let mut all = Vec::new();
+        while all.len() < self.rows + self.test_rows {
+            let digits: Vec<u32> = (0..1 + rng.below(self.longest))
+                .map(|_| FIRST_DIGIT + rng.below(10) as u32)
+                .collect();
+            if !seen.insert(digits.clone()) {
+                // There are few short ones: most are there already.
+                continue;
+            }
+            let mut wanted = digits.clone();
+            match &*self.order {
+                "sort" => wanted.sort_unstable(),
+                _ => wanted.reverse(),
+            }
+            all.push([
+                [&digits[..], &[END]].concat(),
+                [&[BEGIN], &wanted[..], &[END]].concat(),
+            ]);
+        }
+        let test = all.split_off(self.rows);
+        [all, test].map(|pairs| Pairs::new(pairs, PADDING))
+    }
+}
+
+impl Recipe for ReversalRecipe {
+    fn card(&self) -> Card {
+        Card {
+            name: "reversal",
+            title: "A small Transformer that writes digits backwards",
+            era: Era::LargeModels,
+            paper: "Vaswani et al. 2017, Attention is all you need",
+            data: "rows of up to ten digits, drawn here",
+            promise: "at least 99% of 1,000 rows that it never saw are written backwards without a mistake",
+        }
+    }
+
+    fn promises(&self) -> Vec<Promise> {
+        vec![Promise {
+            name: "rows_right",
+            unit: Unit::Share,
+            bound: Bound::AtLeast(0.99),
+        }]
+    }
+
+    fn defaults(&self) -> toml::Table {
+        to_table(&Settings::default())
+    }
+
+    fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>> {
+        Ok(Box::new(task(config)?))
+    }
+
+    fn evaluate(&self, run: &Run, data: Option<&Path>) -> Result<Evaluation> {
+        refuse_data(data)?;
+        let mut task = task(run.config())?;
+        training::load(&mut task.model, run)?;
+        let right = rows_right(&task.model, &task.data[1])?;
+        let mut evaluation = task.evaluate(run)?;
+        evaluation.score.metrics.push(("rows_right".into(), right));
+        Ok(evaluation)
+    }
+
+    fn predict(&self, _run: &Run, _files: &[&Path]) -> Result<Vec<Result<Prediction>>> {
+        Err(Error::usage("`reversal` tells no classes; see its report"))
+    }
+}
+
+fn refuse_data(data: Option<&Path>) -> Result<()> {
+    match data {
+        Some(_) => Err(Error::usage(
+            "`reversal` draws its own digits: it takes no data",
+        )),
+        None => Ok(()),
+    }
+}
+
+fn task(config: &Config) -> Result<Task<Transformer, NextToken, Pairs>> {
+    refuse_data(config.data.as_deref())?;
+    let settings = Settings::of(config)?;
+    let data = settings.data();
+    Ok(Task {
+        recipe: &ReversalRecipe,
+        story: include_str!("../../stories/reversal.md"),
+        name: "digits".to_owned(),
+        model: settings.model(),
+        objective: NextToken { smoothing: 0.0 },
+        trainer: settings.trainer(&data[0])?,
+        data,
+        checkpoint_steps: 0,
+        keeps: Vec::new(),
+        curves: &[(
+            "Loss, nats a digit",
+            &[("training", "loss"), ("test", "val_loss")],
+        )],
+        show: Box::new(findings),
+    })
+}
+
+/// What `model` writes of each of `pairs`, taking the likeliest digit each time: with its end.
+fn written(model: &Transformer, pairs: &Pairs) -> Result<Vec<Vec<u32>>> {
+    let sources: Vec<&[u32]> = (0..pairs.len()).map(|i| &pairs.pair(i)[0][..]).collect();
+    let longest = sources.iter().map(|source| source.len()).max().unwrap_or(0);
+    let found = translate(
+        model,
+        &sources,
+        BEGIN,
+        &BeamSearch::new(1, longest + 1, [END]),
+    )?;
+    let best = found
+        .into_iter()
+        .map(|found| found.into_iter().next().map(|one| one.tokens));
+    Ok(best.map(Option::unwrap_or_default).collect())
+}
+
+/// The share of `pairs` that are written without a mistake.
+fn rows_right(model: &Transformer, pairs: &Pairs) -> Result<f64> {
+    let written = written(model, pairs)?;
+    let is_right = |(i, row): &(usize, &Vec<u32>)| pairs.pair(*i)[1][1..] == row[..];
+    let right = written.iter().enumerate().filter(is_right).count();
+    Ok(right as f64 / pairs.len() as f64)
+}
+
+/// Digits as they are read.
+fn digits(tokens: &[u32]) -> Vec<String> {
+    let digit = |token: &u32| match token.checked_sub(FIRST_DIGIT) {
+        Some(digit) => digit.to_string(),
+        None => "end".to_owned(),
+    };
+    tokens.iter().map(digit).collect()
+}
+
+fn findings(learned: &Learned<'_, Transformer, Pairs>) -> Result<Findings> {
+    let right = rows_right(learned.model, learned.test)?;
+    Ok(Findings {
+        measured: vec![
+            Measured::new("rows_right", right, Unit::Share),
+            Measured::new("test_loss", learned.score.loss, Unit::Plain),
+        ],
+        sections: vec![rows(learned)?, looks(learned.model, learned.test)],
+    })
+}
+
+fn rows(learned: &Learned<'_, Transformer, Pairs>) -> Result<Section> {
+    const SHOWN: usize = 8;
+    let written = written(learned.model, learned.test)?;
+    let told = |tokens: &[u32]| digits(&tokens[..tokens.len().saturating_sub(1)]).join(" ");
+    let table = written
+        .iter()
+        .take(SHOWN)
+        .enumerate()
+        .fold(Table::new(["read", "written"]), |table, (i, row)| {
+            table.row([told(&learned.test.pair(i)[0]), told(row)])
+        });
+    Ok(Section::new("Rows")
+        .note("The first of the test, which it never saw")
+        .table(table))
+}
+
+/// Where it looked for each digit of the longest row of the test.
+fn looks(model: &Transformer, test: &Pairs) -> Section {
+    let longest = (0..test.len()).max_by_key(|i| test.pair(*i)[0].len());
+    let [read, wanted] = test.pair(longest.unwrap_or(0));
+    let row = |tokens: &[u32]| {
+        let all: Vec<i64> = tokens.iter().map(|token| i64::from(*token)).collect();
+        Tensor::from_slice(&all, [1, all.len()])
+    };
+    let given = &wanted[..wanted.len() - 1];
+    let layers = no_grad(|| model.looks(&row(read), &row(given)));
+    let heats = layers.iter().enumerate().map(|(i, shares)| {
+        let mean = shares.squeeze(0).mean(0); // (T, S), of all heads
+        let title = format!("Layer {}", i + 1);
+        Heat::new(title, digits(&wanted[1..]), digits(read), mean.to_vec())
+    });
+    Section::new("Where it looked")
+        .note("Attention of the decoder on what was read")
+        .text(
+            "Each row is a digit that it wrote, each column one that it read; the darker, the more of its look fell there, in the \
+             mean of all heads. Nobody told it that the first digit to write is the last that it read.",
+        )
+        .heats(heats)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{self, scratch, weights};
+
+    fn train(folder: &Path, stop: Option<u64>, resume: bool) -> Result<f64> {
+        let small = [
+            "order=sort",
+            "longest=5",
+            "rows=1500",
+            "test_rows=200",
+            "width=32",
+            "epochs=6",
+            "batch_size=400",
+        ];
+        let outcome = testing::train(&ReversalRecipe, &small, folder, stop, resume)?;
+        Ok(outcome.measured[0].value)
+    }
+
+    #[test]
+    fn one_that_was_stopped_ends_with_the_same_bits_and_sorts_what_it_never_saw() {
+        let (whole, cut) = (scratch("reversal-whole"), scratch("reversal-cut"));
+        let first = train(&whole, None, false).unwrap();
+        assert!(train(&cut, Some(60), false).unwrap_err().is_interrupted());
+        assert_ne!(weights(&cut), weights(&whole));
+        assert_eq!(train(&cut, None, true).unwrap(), first);
+        assert_eq!(weights(&cut), weights(&whole));
+        assert!(first > 0.5, "{first}");
+        let run = Run::open(&cut).unwrap();
+        let evaluation = ReversalRecipe.evaluate(&run, None).unwrap();
+        assert_eq!(evaluation.score.get("rows_right"), Some(first));
+        let refused = ReversalRecipe.evaluate(&run, Some(Path::new("."))).err();
+        assert!(refused.unwrap().to_string().contains("takes no data"));
+        let page = std::fs::read_to_string(cut.join("report.html")).unwrap();
+        assert!(page.contains("<h2>Where it looked") && page.contains("Layer 1"));
+        drop(run);
+        for folder in [whole, cut] {
+            std::fs::remove_dir_all(folder).unwrap();
+        }
+    }
+
+    #[test]
+    fn rows_of_the_test_are_none_of_the_training_and_as_they_are_wanted() {
+        let settings = Settings {
+            rows: 300,
+            test_rows: 200,
+            longest: 5,
+            ..Settings::default()
+        };
+        let [train, test] = settings.data();
+        let all = |pairs: &Pairs| -> HashSet<Vec<u32>> {
+            (0..pairs.len()).map(|i| pairs.pair(i)[0].clone()).collect()
+        };
+        assert_eq!((all(&train).len(), all(&test).len()), (300, 200));
+        assert!(all(&train).is_disjoint(&all(&test)));
+        for i in 0..200 {
+            let [read, wanted] = test.pair(i);
+            let (read, end) = read.split_at(read.len() - 1);
+            let back: Vec<u32> = read.iter().rev().copied().collect();
+            assert_eq!(*wanted, [&[BEGIN][..], &back, end].concat());
+        }
+    }
+
+    #[test]
+    fn settings_out_of_range_are_refused_by_name() {
+        for (assignment, wanted) in [
+            ("order=revers", "did you mean `reverse`?"),
+            ("longest=4", "`longest` wants at least 5"),
+            ("heads=3", "`heads` wants a number that divides `width`"),
+            ("rows=100000", "`rows` wants from 1 to 50,000"),
+        ] {
+            let folder = scratch("reversal-refused");
+            let error = testing::train(&ReversalRecipe, &[assignment], &folder, None, false);
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains(wanted), "{error}");
+        }
+    }
+}
