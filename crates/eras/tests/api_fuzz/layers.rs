@@ -163,14 +163,16 @@ pub(crate) const LAYERS: &[Entry] = entries! {
     Lora: |r| {
         let base = Linear::new(3, 2, &mut r.rng());
         let pattern = r.pick(&["*", "weight", "bias", ""]);
-        let Ok(lora) = Lora::new(base, pattern, r.size(), r.number(), &mut r.rng()) else {
-            return Tensor::zeros([0]);
-        };
-        let x = ending_in(r, 3);
-        assert_eq!(lora.names().count(), 1);
-        if r.flag() { lora.base().forward(&x) } else { lora.model().forward(&x) + lora.merged().forward(&x) }
+        match Lora::new(base, pattern, r.size(), r.number(), &mut r.rng()) {
+            Ok(lora) => {
+                let x = ending_in(r, 3);
+                assert_eq!((lora.names().count(), lora.base().weight.is_frozen()), (1, true));
+                lora.model().forward(&x) + lora.merged().forward(&x)
+            }
+            Err(_) => Tensor::zeros([0]),
+        }
     };
-    Reshape: |r| { let x = r.tensor(); Reshape::new(r.shape()).forward(&x) };
+        let x = ending_in(r, 3);
     Dropout2d: |r| Dropout2d::new(r.number()).forward(&r.floats(), &mode(r));
     Maxout: |r| {
         let n = r.size();

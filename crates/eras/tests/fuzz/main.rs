@@ -10,8 +10,12 @@ mod memory;
 mod seeds;
 
 use alter::Alter;
+use eras::Tensor;
 use eras::data::{Cifar10, Color, Csv, Idx, Picture};
 use eras::formats::{Mapping, numpy, safetensors, torch};
+use eras::models::large_models::Pretrained;
+use eras::nn::Mode;
+use eras::text::{Document, Documents, Tokenizer};
 use eras::train::Snapshot;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -232,5 +236,55 @@ fn answers_of_runs() {
     fuzz("answers", &seeds, 5_000, |file| {
         seeds::replace(&path, file);
         drop(eras_recipes::Answers::read(&path));
+    });
+}
+
+/// A folder of `testdata/hugging_face`.
+fn of_transformers(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../testdata/hugging_face")
+        .join(name)
+}
+
+#[test]
+fn configurations_of_models() {
+    for name in ["gpt2", "llama", "mistral"] {
+        let folder = seeds::Scratch::new(&format!("model-{name}"));
+        let weights = "model.safetensors";
+        std::fs::copy(of_transformers(name).join(weights), folder.0.join(weights)).unwrap();
+        let seed = std::fs::read(of_transformers(name).join("config.json")).unwrap();
+        let path = folder.0.join("config.json");
+        fuzz(name, &[seed], 3_000, |file| {
+            seeds::replace(&path, file);
+            if let Ok(model) = Pretrained::read(&folder.0) {
+                // What was read also computes.
+                _ = model.gpt.forward(&Tensor::from([[1i64]]), &Mode::eval());
+            }
+        });
+    }
+}
+
+#[test]
+fn documents_of_lines() {
+    let folder = seeds::Scratch::new("documents");
+    let path = folder.0.join("documents.jsonl");
+    let text = "{\"text\": \"abc cab\"}\n{\"prompt\": \"a\", \"completion\": \"b\\n\"}\n";
+    let tokenizer = Tokenizer::characters("abc \n");
+    fuzz("documents", &[text.as_bytes().to_vec()], 20_000, |file| {
+        seeds::replace(&path, file);
+        if let Ok(all) = Document::read_lines(&path, &tokenizer, Some(0)) {
+            _ = Documents::packed(&all, 4);
+        }
+    });
+}
+
+#[test]
+fn tokenizers_of_characters() {
+    let seed = Tokenizer::characters("abc \u{e9}\n").to_json().unwrap();
+    fuzz("tokenizer", &[seed.into_bytes()], 20_000, |file| {
+        if let Ok(tokenizer) = Tokenizer::parse(file) {
+            _ = tokenizer.encode("abc");
+            _ = tokenizer.decode(&[0, 1, 9]);
+        }
     });
 }

@@ -2,6 +2,7 @@
 
 use crate::Module;
 use eras_tensor::{Pairing, Tensor};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Turns pairs of columns of queries and keys by angles that grow with their places (Su et al. 2021, arXiv:2104.09864); no
 /// parameters.
@@ -17,14 +18,34 @@ use eras_tensor::{Pairing, Tensor};
 /// ```
 #[derive(Debug, Clone, Module)]
 pub struct Rotary {
-    /// Of each place: `(P, R / 2)`.
+    /// Clones share it.
     #[module(skip)]
-    cos: Tensor,
-    #[module(skip)]
-    sin: Tensor,
+    table: Arc<Table>,
     /// Which columns are turned together.
     #[module(skip)]
     pub pairing: Pairing,
+}
+
+/// The cosines and sines of the angles, of as many places as were asked for yet: a context may be much longer than any text.
+#[derive(Debug)]
+struct Table {
+    frequencies: Vec<f64>,
+    places: usize,
+    /// `(P, R / 2)` each.
+    known: Mutex<[Tensor; 2]>,
+}
+
+impl Table {
+    /// Those of the first `end` places, and maybe of more.
+    fn up_to(&self, end: usize) -> [Tensor; 2] {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known[0].shape()[0] < end {
+            // Each time twice as many, so that they are computed but a few times.
+            let places = end.next_power_of_two().min(self.places);
+            *known = Tensor::rotary_table(&Tensor::arange(places), &self.frequencies).into();
+        }
+        known.clone()
+    }
 }
 
 impl Rotary {
@@ -54,10 +75,13 @@ impl Rotary {
     #[must_use]
     #[track_caller]
     pub fn with_frequencies(frequencies: &[f64], places: usize) -> Self {
-        let (cos, sin) = Tensor::rotary_table(&Tensor::arange(places), frequencies);
+        let none = Tensor::rotary_table(&Tensor::arange(0), frequencies);
         Self {
-            cos,
-            sin,
+            table: Arc::new(Table {
+                frequencies: frequencies.to_vec(),
+                places,
+                known: Mutex::new(none.into()),
+            }),
             pairing: Pairing::Halves,
         }
     }
@@ -72,7 +96,7 @@ impl Rotary {
     /// How many places there are.
     #[must_use]
     pub fn places(&self) -> usize {
-        self.cos.shape()[0]
+        self.table.places
     }
 
     /// `x (B, H, T, D)` at the places from `start` on.
@@ -90,7 +114,10 @@ impl Rotary {
             x.shape(),
             self.places()
         );
-        let [cos, sin] = [&self.cos, &self.sin].map(|table| table.narrow(0, start, rows));
+        let [cos, sin] = self
+            .table
+            .up_to(end)
+            .map(|table| table.narrow(0, start, rows));
         x.rotary(&cos, &sin, self.pairing)
     }
 
@@ -101,10 +128,12 @@ impl Rotary {
     #[must_use]
     #[track_caller]
     pub fn forward_at(&self, x: &Tensor, places: &Tensor) -> Tensor {
-        let (cos, sin) = (
-            self.cos.embedding(places, None),
-            self.sin.embedding(places, None),
-        );
+        let last = places.to_vec::<i64>().into_iter().max().unwrap_or(-1);
+        let end = usize::try_from(last + 1).unwrap_or(0).min(self.places());
+        let [cos, sin] = self
+            .table
+            .up_to(end)
+            .map(|table| table.embedding(places, None));
         x.rotary(&cos, &sin, self.pairing)
     }
 }

@@ -4,7 +4,7 @@ use crate::large_models::{GptConfig, Positions, Rope, Scaling, Units};
 use eras_tensor::{Error, Result};
 use serde_json::{Map, Value, json};
 
-/// The longest context: a table of angles is made for it.
+/// The longest context.
 const LONGEST: usize = 1 << 24;
 
 /// Kinds of configurations.
@@ -40,9 +40,9 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed> {
         Family::Gpt2 => gpt2(&all)?,
         _ => llama(&all, family)?,
     };
-    if config.context > LONGEST {
+    if !(1..=LONGEST).contains(&config.context) {
         return Err(Error::new(format!(
-            "found a context of {} tokens, wanted at most {LONGEST}",
+            "found a context of {} tokens, wanted 1 to {LONGEST}",
             config.context
         )));
     }
