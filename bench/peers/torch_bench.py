@@ -63,6 +63,15 @@ def unet(args):
     train(args, optimizer, lambda: F.mse_loss(model(x, t), noise))
 
 
+def transformer(args):
+    """The base model, 6 + 6 layers, source and target (10, 32, 512); fused Adam."""
+    model = nn.Transformer(dropout=0, batch_first=True)
+    source, target, wanted = torch.randn(3, 10, 32, 512)
+    causal = nn.Transformer.generate_square_subsequent_mask(32)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
+    train(args, optimizer, lambda: F.mse_loss(model(source, target, tgt_mask=causal, tgt_is_causal=True), wanted))
+
+
 def dcgan(args):
     """A step of the discriminator, real and made pictures in batches of their own, and one of the generator."""
     generator, discriminator = torch_models.generator(), torch_models.discriminator()
@@ -134,6 +143,7 @@ def adam(args):
 
 
 TRAININGS = {"mlp": mlp, "cnn": cnn, "resnet18": resnet18, "dcgan": dcgan, "unet": unet}
+TRAININGS |= {"transformer": transformer}
 WORKLOADS = {**TRAININGS, "softmax": softmax, "layer_norm": layer_norm, "adam": adam}
 WORKLOADS |= {"attention": attention, "attention_backward": attention_backward}
 for n in [512, 1024, 2048]:

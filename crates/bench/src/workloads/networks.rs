@@ -45,7 +45,7 @@ fn pictures(shape: [usize; 4], rng: &mut Rng) -> (Tensor, Tensor) {
 }
 
 /// Steps that make `loss` small, each told its number.
-fn steps<M: Module + 'static>(
+pub(super) fn steps<M: Module + 'static>(
     mut model: M,
     mut optimizer: impl Optimizer + 'static,
     loss: impl Fn(&M, u64) -> Tensor + 'static,

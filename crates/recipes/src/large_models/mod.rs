@@ -2,7 +2,7 @@
 
 mod gpt_char;
 mod next_token;
-mod reversal;
+pub(crate) mod reversal;
 mod text_model;
 mod translation;
 mod writer;
