@@ -50,6 +50,7 @@ WORKLOADS = {
     "matmul_2048_bf16": ("matmul_2048_bf16", ["torch"]),
     "attention": ("attention", ["torch"]),
     "attention_backward": ("attention_backward", ["torch"]),
+    "transformer": ("transformer", ["torch"]),
     "softmax": ("softmax", ["torch", "jax"]),
     "layer_norm": ("layer_norm", ["torch", "jax"]),
     "adam": ("adam", ["torch", "jax"]),

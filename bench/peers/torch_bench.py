@@ -63,6 +63,15 @@ def unet(args):
     train(args, optimizer, lambda: F.mse_loss(model(x, t), noise))
 
 
+def transformer(args):
+    """The base model, 6 + 6 layers, source and target (10, 32, 512); fused Adam."""
+    model = nn.Transformer(dropout=0, batch_first=True)
+    source, target, wanted = torch.randn(3, 10, 32, 512)
+    causal = nn.Transformer.generate_square_subsequent_mask(32)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, fused=True)
+    train(args, optimizer, lambda: F.mse_loss(model(source, target, tgt_mask=causal, tgt_is_causal=True), wanted))
+
+
 def dcgan(args):
     """A step of the discriminator, real and made pictures in batches of their own, and one of the generator."""
     generator, discriminator = torch_models.generator(), torch_models.discriminator()
@@ -169,6 +178,7 @@ TRAININGS |= {
     "gpt_char": gpt(65, 64, 128, 4, 4, (12, 64)),
     "gpt_baby": gpt(65, 256, 384, 6, 6, (16, 256)),
     "gpt2": gpt(50257, 1024, 768, 12, 12, (1, 512)),
+    "transformer": transformer,
 }
 WORKLOADS = {**TRAININGS, "softmax": softmax, "layer_norm": layer_norm, "adam": adam}
 WORKLOADS |= {"attention": attention, "attention_backward": attention_backward}

@@ -85,6 +85,7 @@ pub fn workloads() -> Vec<Workload> {
     all.extend(crate::workloads::attention::workloads());
     all.extend(crate::workloads::rows::workloads());
     all.push(crate::workloads::adam::workload());
+    all.push(crate::workloads::transformer::workload());
     all.extend(crate::workloads::small::workloads());
     all.extend(crate::workloads::early::workloads());
     all

@@ -125,6 +125,15 @@ fn a_run_goes_on_with_a_text_the_same_at_any_number_of_threads() {
     let stopped = generate(&["--temperature", "0", "--stop", " "]);
     assert_eq!(stopped["text"].as_str(), greedy.split(' ').next());
     assert_eq!(stopped["end"], "stop");
+    // One beam takes the likeliest each time.
+    let beams = |count: &str| {
+        let args = [
+            "generate", "run", "-p", "the cat", "-n", "12", "--format", "json", "--beams", count,
+        ];
+        lines(&at.good(&args)).remove(0)
+    };
+    assert_eq!(beams("1")["text"].as_str(), Some(&*greedy));
+    assert_eq!(beams("5")["tokens"], 12);
     let full = at.run(&["generate", "run", "-p", "the cat", "-n", "500"]);
     let (text, said) = (
         String::from_utf8_lossy(&full.stdout),
@@ -171,7 +180,107 @@ fn a_run_goes_on_with_a_text_the_same_at_any_number_of_threads() {
         &["run", "-p", "cat", "--top-p", "0"],
         "--top-p wants above 0 and at most 1",
     );
+    bad(
+        &["run", "-p", "cat", "--beams", "2", "--temperature", "1"],
+        "cannot be used with",
+    );
+    bad(&["run", "-p", "cat", "--beams", "0"], "--beams");
     bad(&["nowhere", "-p", "cat"], "nowhere");
+}
+
+#[test]
+fn a_run_translates_a_file_line_by_line() {
+    let at = Scratch::new("translate");
+    let folder = at.path("sentences");
+    fs::create_dir(&folder).unwrap();
+    let words = [
+        ("one", "eins"),
+        ("two", "zwei"),
+        ("three", "drei"),
+        ("four", "vier"),
+    ];
+    for (split, count) in [("train", 60), ("val", 10)] {
+        let pairs = (0..count).map(|i| (words[i % 4], words[i / 4 % 4]));
+        let of = |side: fn(((&str, &str), (&str, &str))) -> String| {
+            pairs.clone().map(side).collect::<String>()
+        };
+        let en = of(|(a, b)| format!("{} {}.\n", a.0, b.0));
+        let de = of(|(a, b)| format!("{} {}.\n", b.1, a.1));
+        fs::write(folder.join(format!("{split}.en")), en).unwrap();
+        fs::write(folder.join(format!("{split}.de")), de).unwrap();
+    }
+    let small = [
+        "batch_size=80",
+        "vocabulary=280",
+        "encoder_layers=1",
+        "decoder_layers=1",
+        "heads=2",
+        "width=32",
+        "hidden=32",
+        "warm_up=20",
+        "lr=0.01",
+        "dropout=0.0",
+        "ema=0.5",
+    ];
+    let sets = small.iter().flat_map(|set| ["--set", set]);
+    let mut train = vec![
+        "train",
+        "translation",
+        "--data",
+        "sentences",
+        "--epochs",
+        "25",
+        "--out",
+        "run",
+    ];
+    train.extend(sets);
+    at.good(&train);
+
+    fs::write(at.path("text.txt"), "two one.\n\nfour three.\n").unwrap();
+    let said = at.good(&["generate", "run", "--prompt-file", "text.txt"]);
+    assert_eq!(said, "eins zwei.\n\ndrei vier.\n");
+    let told = lines(&at.good(&[
+        "generate", "run", "-p", "two one.", "--beams", "2", "--format", "json",
+    ]));
+    assert_eq!(told.len(), 1);
+    assert_eq!(
+        (&told[0]["event"], &told[0]["text"], &told[0]["beams"]),
+        (
+            &Value::from("translated"),
+            &Value::from("eins zwei."),
+            &Value::from(2)
+        )
+    );
+    let score = lines(&at.good(&["eval", "run", "--format", "json"])).remove(0);
+    assert!(score["test_loss"].as_f64().unwrap() < 0.5, "{score}");
+    // Three words have no run of four.
+    assert_eq!(score["test_bleu"], 0.0);
+
+    let bad = |args: &[&str], wanted: &str| {
+        let (_, text) = at.bad(&[&["generate", "run"], args].concat());
+        assert!(text.contains(wanted), "{args:?}: {text}");
+    };
+    bad(&["-p", " \n"], "the prompt is empty");
+    bad(
+        &["-p", "one", "--temperature", "0"],
+        "its texts are searched (--beams)",
+    );
+    bad(
+        &["-p", "one", "--stop", "."],
+        "its texts are searched (--beams)",
+    );
+    let (_, text) = at.bad(&[
+        "train",
+        "translation",
+        "--data",
+        "sentences",
+        "--set",
+        "to=fr",
+    ]);
+    assert!(
+        text.contains("found neither train.fr nor train.fr.gz"),
+        "{text}"
+    );
 }
 
 #[test]

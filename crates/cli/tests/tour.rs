@@ -30,7 +30,7 @@ fn the_story_is_told_in_plain_text_and_leaves_a_page_with_its_pictures() {
         "1958  The perceptron learns a line",
         "1986  Hidden units find out for themselves",
         "More: eras train perceptron",
-        "3 of 8 stops in",
+        "3 of 9 stops in",
         "story.html",
     ] {
         assert!(text.contains(part), "{part} is missing in:\n{text}");

@@ -9,3 +9,4 @@ pub(crate) mod mlp;
 pub(crate) mod networks;
 pub(crate) mod rows;
 pub(crate) mod small;
+pub(crate) mod transformer;

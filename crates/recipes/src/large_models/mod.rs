@@ -4,7 +4,7 @@ mod gpt;
 mod gpt_char;
 mod gpt_like;
 mod next_token;
-mod reversal;
+pub(crate) mod reversal;
 mod samples;
 mod text_model;
 mod texts;

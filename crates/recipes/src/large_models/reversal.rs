@@ -28,24 +28,25 @@ pub struct ReversalRecipe;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default)]
-struct Settings {
-    epochs: usize,
+pub(crate) struct Settings {
+    pub(crate) epochs: usize,
     /// The most tokens of a batch, padding included.
-    batch_size: usize,
+    pub(crate) batch_size: usize,
     /// Of the digits, the weights and the order.
-    seed: u64,
+    pub(crate) seed: u64,
     /// `reverse` or `sort`.
-    order: String,
-    /// The most digits of a row.
-    longest: usize,
+    pub(crate) order: String,
+    /// The fewest and the most digits of a row.
+    pub(crate) shortest: usize,
+    pub(crate) longest: usize,
     /// Rows to learn from.
-    rows: usize,
+    pub(crate) rows: usize,
     /// Rows that are never learned from.
-    test_rows: usize,
-    layers: usize,
-    heads: usize,
-    width: usize,
-    lr: f64,
+    pub(crate) test_rows: usize,
+    pub(crate) layers: usize,
+    pub(crate) heads: usize,
+    pub(crate) width: usize,
+    pub(crate) lr: f64,
 }
 
 impl Default for Settings {
@@ -55,6 +56,7 @@ impl Default for Settings {
             batch_size: 1000,
             seed: 0,
             order: "reverse".into(),
+            shortest: 1,
             longest: 10,
             rows: 20_000,
             test_rows: 1000,
@@ -89,6 +91,11 @@ impl Settings {
             // Fewer digits do not make enough rows.
             (settings.longest > 4, "longest", "at least 5"),
             (
+                (1..=settings.longest).contains(&settings.shortest),
+                "shortest",
+                "from 1 to `longest`",
+            ),
+            (
                 (1..=50_000).contains(&settings.rows),
                 "rows",
                 "from 1 to 50,000",
@@ -111,7 +118,7 @@ impl Settings {
         Ok(settings)
     }
 
-    fn model(&self) -> Transformer {
+    pub(crate) fn model(&self) -> Transformer {
         let config = TransformerConfig {
             source_vocab: VOCABULARY,
             target_vocab: VOCABULARY,
@@ -131,29 +138,37 @@ impl Settings {
     }
 
     fn trainer(&self, train: &Pairs) -> Result<Trainer> {
-        let adam = Adam::new(self.lr).betas(0.9, 0.98).clip_norm(1.0);
-        let trainer = Trainer::for_objective(adam)
+        let trainer = Trainer::for_objective(self.adam())
             .batch_size(self.batch_size)
             .epochs(self.epochs)
             .seed(self.seed);
         let steps = train.len().div_ceil(trainer.samples_per_step_of(train)?) * self.epochs;
+        Ok(trainer.schedule(self.schedule(steps)))
+    }
+
+    pub(crate) fn adam(&self) -> Adam {
+        Adam::new(self.lr).betas(0.9, 0.98).clip_norm(1.0)
+    }
+
+    /// Up in a tenth of all steps, then down along a half cosine.
+    pub(crate) fn schedule(&self, steps: usize) -> Schedule {
         let warm_up = (steps / 10).max(1) as u64;
         let rest = (steps as u64).saturating_sub(warm_up);
-        Ok(trainer.schedule(Schedule::cosine(rest, 0.0).warm_up(warm_up)))
+        Schedule::cosine(rest, 0.0).warm_up(warm_up)
     }
 
     /// Rows to learn from and rows for the test, each with what is to be written; none comes twice.
-    fn data(&self) -> [Pairs; 2] {
+    pub(crate) fn data(&self) -> [Pairs; 2] {
         let rng = &mut Rng::at(self.seed, ROWS, 0);
         let mut seen = HashSet::new();
         let mut all = Vec::new();
         while all.len() < self.rows + self.test_rows {
-            let digits: Vec<u32> = (0..1 + rng.below(self.longest))
+            let lengths = 1 + self.longest - self.shortest;
+            let digits: Vec<u32> = (0..self.shortest + rng.below(lengths))
                 .map(|_| FIRST_DIGIT + rng.below(10) as u32)
                 .collect();
             if !seen.insert(digits.clone()) {
-                // There are few short ones: most are there already.
-                continue;
+                continue; // of the short ones there are few
             }
             let mut wanted = digits.clone();
             match &*self.order {
@@ -261,7 +276,7 @@ fn written(model: &Transformer, pairs: &Pairs) -> Result<Vec<Vec<u32>>> {
 }
 
 /// The share of `pairs` that are written without a mistake.
-fn rows_right(model: &Transformer, pairs: &Pairs) -> Result<f64> {
+pub(crate) fn rows_right(model: &Transformer, pairs: &Pairs) -> Result<f64> {
     let written = written(model, pairs)?;
     let is_right = |(i, row): &(usize, &Vec<u32>)| pairs.pair(*i)[1][1..] == row[..];
     let right = written.iter().enumerate().filter(is_right).count();
@@ -269,7 +284,7 @@ fn rows_right(model: &Transformer, pairs: &Pairs) -> Result<f64> {
 }
 
 /// Digits as they are read.
-fn digits(tokens: &[u32]) -> Vec<String> {
+pub(crate) fn digits(tokens: &[u32]) -> Vec<String> {
     let digit = |token: &u32| match token.checked_sub(FIRST_DIGIT) {
         Some(digit) => digit.to_string(),
         None => "end".to_owned(),
@@ -304,20 +319,25 @@ fn rows(learned: &Learned<'_, Transformer, Pairs>) -> Result<Section> {
         .table(table))
 }
 
-/// Where it looked for each digit of the longest row of the test.
-fn looks(model: &Transformer, test: &Pairs) -> Section {
-    let longest = (0..test.len()).max_by_key(|i| test.pair(*i)[0].len());
-    let [read, wanted] = test.pair(longest.unwrap_or(0));
+/// Where each layer looks for each token to write, in the mean of all heads: `(T, S)` each.
+pub(crate) fn look(model: &Transformer, [read, wanted]: &[Vec<u32>; 2]) -> Vec<Tensor> {
     let row = |tokens: &[u32]| {
         let all: Vec<i64> = tokens.iter().map(|token| i64::from(*token)).collect();
         Tensor::from_slice(&all, [1, all.len()])
     };
     let given = &wanted[..wanted.len() - 1];
-    let layers = no_grad(|| model.looks(&row(read), &row(given)));
+    let layers = model.looks(&row(read), &row(given)).into_iter();
+    layers.map(|shares| shares.squeeze(0).mean(0)).collect()
+}
+
+/// Where it looked for each digit of the longest row of the test.
+fn looks(model: &Transformer, test: &Pairs) -> Section {
+    let longest = (0..test.len()).max_by_key(|i| test.pair(*i)[0].len());
+    let row = test.pair(longest.unwrap_or(0));
+    let layers = no_grad(|| look(model, row));
     let heats = layers.iter().enumerate().map(|(i, shares)| {
-        let mean = shares.squeeze(0).mean(0); // (T, S), of all heads
-        let title = format!("Layer {}", i + 1);
-        Heat::new(title, digits(&wanted[1..]), digits(read), mean.to_vec())
+        let (title, [read, wanted]) = (format!("Layer {}", i + 1), row);
+        Heat::new(title, digits(&wanted[1..]), digits(read), shares.to_vec())
     });
     Section::new("Where it looked")
         .note("Attention of the decoder on what was read")

@@ -17,6 +17,7 @@ mod mcculloch_pitts;
 mod mlp;
 mod perceptron;
 mod rbm;
+mod reversal;
 
 pub use drawing::{Cell, Drawing, Ink};
 pub use page::page;
@@ -27,7 +28,7 @@ use crate::recipe::Era;
 use eras_tensor::{Error, Result, nearest};
 
 /// Every stop, in the order of the story.
-pub static STOPS: [&Stop; 8] = [
+pub static STOPS: [&Stop; 9] = [
     &mcculloch_pitts::STOP,
     &hebb::STOP,
     &perceptron::STOP,
@@ -36,6 +37,7 @@ pub static STOPS: [&Stop; 8] = [
     &rbm::STOP,
     &backprop::STOP,
     &mlp::STOP,
+    &reversal::STOP,
 ];
 
 /// A place on the tour.
@@ -97,7 +99,10 @@ mod tests {
             names(&["backprop", "hebb"], None).unwrap(),
             ["hebb", "backprop"]
         );
-        assert_eq!(names(&[], Some("backprop")).unwrap(), ["backprop", "mlp"]);
+        assert_eq!(
+            names(&[], Some("backprop")).unwrap(),
+            ["backprop", "mlp", "reversal"]
+        );
         assert_eq!(names(&[], None).unwrap().len(), STOPS.len());
         let error = names(&["hobfield"], None).unwrap_err();
         assert!(error.is_usage());

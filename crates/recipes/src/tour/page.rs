@@ -86,6 +86,9 @@ fn views_of(mut section: Section, views: &[View]) -> Section {
             }
             Figure::Chart(chart) => section.chart(chart.clone()),
             Figure::Diagram(diagram) => section.diagram(diagram.clone()),
+            Figure::Heat(heat) => section
+                .text(format!("{}:", capital(&view.caption)))
+                .heats([heat.clone()]),
             Figure::Table(table) => section
                 .text(format!("{}:", capital(&view.caption)))
                 .table(table.clone()),

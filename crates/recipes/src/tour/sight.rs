@@ -2,7 +2,7 @@
 
 use super::drawing::Drawing;
 use crate::drawing;
-use eras_report::{Chart, Diagram, Picture, Table};
+use eras_report::{Chart, Diagram, Heat, Picture, Table};
 
 /// One thing that a stop shows.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ pub enum Figure {
     Chart(Chart),
     /// A net.
     Diagram(Diagram),
+    /// Shares in cells.
+    Heat(Heat),
     /// Words and numbers.
     Table(Table),
 }

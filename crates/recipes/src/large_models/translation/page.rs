@@ -104,14 +104,13 @@ fn perplexity(learned: &Learned<'_, Transformer, Pairs>) -> Section {
 }
 
 fn examples(corpus: &Corpus, translations: &[Translation]) -> Section {
-    let table = Table::new(["source", "translation", "by a human"]);
-    let rows = corpus.test.iter().zip(translations).take(SHOWN);
-    let table = rows.fold(table, |table, ([source, reference], translation)| {
-        table.row([source, &translation.text, reference])
-    });
-    Section::new("Translations")
+    let section = Section::new("Translations")
         .note("The first sentences of the test set")
-        .table(table)
+        .text("Each as it was read, as it was translated, and as a human has translated it.");
+    let all = corpus.test.iter().zip(translations).take(SHOWN);
+    all.fold(section, |section, ([source, reference], translation)| {
+        section.written(format!("{source}\n{}\n{reference}", translation.text))
+    })
 }
 
 /// Where it looked for each token that it wrote: of some sentences the mean of the heads of the last layer, and of the first of
