@@ -194,20 +194,25 @@ fn a_run_translates_a_file_line_by_line() {
     let folder = at.path("sentences");
     fs::create_dir(&folder).unwrap();
     let words = [
-        ("one", "eins"),
-        ("two", "zwei"),
-        ("three", "drei"),
-        ("four", "vier"),
+        ["one", "eins"],
+        ["two", "zwei"],
+        ["three", "drei"],
+        ["four", "vier"],
     ];
     for (split, count) in [("train", 60), ("val", 10)] {
-        let pairs = (0..count).map(|i| (words[i % 4], words[i / 4 % 4]));
-        let of = |side: fn(((&str, &str), (&str, &str))) -> String| {
-            pairs.clone().map(side).collect::<String>()
-        };
-        let en = of(|(a, b)| format!("{} {}.\n", a.0, b.0));
-        let de = of(|(a, b)| format!("{} {}.\n", b.1, a.1));
-        fs::write(folder.join(format!("{split}.en")), en).unwrap();
-        fs::write(folder.join(format!("{split}.de")), de).unwrap();
+        // In the other language the words change places.
+        for (side, language) in ["en", "de"].into_iter().enumerate() {
+            let lines: String = (0..count)
+                .map(|i| {
+                    let mut pair = [words[i % 4][side], words[i / 4 % 4][side]];
+                    if language == "de" {
+                        pair.reverse();
+                    }
+                    pair.join(" ") + ".\n"
+                })
+                .collect();
+            fs::write(folder.join(format!("{split}.{language}")), lines).unwrap();
+        }
     }
     let small = [
         "batch_size=80",

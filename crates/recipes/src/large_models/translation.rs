@@ -16,7 +16,6 @@ use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
 use crate::training;
 use corpus::Corpus;
-use eras_data::Dataset;
 use eras_models::large_models::{StackConfig, Transformer, TransformerConfig};
 use eras_nn::{Adam, Schedule};
 use eras_tensor::{Error, Result, Rng};
@@ -229,7 +228,8 @@ impl Recipe for TranslationRecipe {
                 ],
             },
             data: corpus.name,
-            data_sha256: test.fingerprint(),
+            // The run knows that of the validation, which it was trained beside.
+            data_sha256: None,
         })
     }
 
