@@ -74,6 +74,8 @@ def write():
     rec.case("prelu", "f64", F.prelu, [(3, 4), uniform(4)], dtype=torch.float64)
     for dim in [0, 1, -1]:
         rec.case("glu", f"dim{dim}", lambda x, dim=dim: F.glu(x, dim), [(4, 6, 2)], {"dim": dim})
+    for name, dtype in [("f32", torch.float32), ("f64", torch.float64)]:
+        rec.case("swiglu", name, lambda gate, up: F.silu(gate) * up, [(4, 7), (4, 7)], dtype=dtype)
     rec.write()
 
 

@@ -69,4 +69,7 @@ def write():
     for name, activation in [("relu", F.relu), ("gelu", F.gelu), ("tanh", torch.tanh)]:
         f = lambda x, w, b, activation=activation: activation(F.linear(x, w, b))
         rec.case("linear", name, f, [(6, 5), (3, 5), (3,)], {"activation": name})
+    for name in ["none", "tanh"]:
+        f = lambda x, w, b, name=name: F.linear(F.gelu(x, approximate=name), w, b)
+        rec.case("gelu_linear", name, f, [(6, 5), (3, 5), (3,)], {"approximate": name})
     rec.write()

@@ -38,6 +38,7 @@ pub mod separable;
 pub mod simd;
 pub mod softmax;
 mod stream;
+pub mod swiglu;
 pub mod team;
 pub mod unfold;
 mod wide;

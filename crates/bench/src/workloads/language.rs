@@ -1,10 +1,11 @@
 //! Models of language: training steps of GPT, one token at a time from a cache, and an encoder that reads.
 
 use super::networks::steps;
+use crate::measurement::Kind;
 use crate::workload::{Step, Workload};
 use eras_models::large_models::{Cache, Gpt, GptConfig};
 use eras_nn::{AdamW, LayerNorm, Linear, Mode, MultiHeadAttention};
-use eras_tensor::{AttentionOptions, Rng, Tensor, no_grad};
+use eras_tensor::{AttentionOptions, Dtype, Rng, Tensor, matmul_precision, no_grad};
 use std::hint::black_box;
 
 /// Texts, and tokens of each.
@@ -13,7 +14,15 @@ type Batch = [usize; 2];
 pub(crate) fn workloads() -> Vec<Workload> {
     let train = |name: &str, about: &str, config: fn() -> GptConfig, batch: Batch| {
         let flops = flops::training(&config(), batch);
-        Workload::compute(name, about, flops, move || train(config(), batch))
+        let of = |dtype: Dtype, kind: Kind, suffix: &str| {
+            let (name, about) = (format!("{name}{suffix}"), format!("{about}, {dtype}"));
+            Workload::compute(&name, &about, flops, move || train(config(), batch, dtype)).of(kind)
+        };
+        // In bf16 all products but those of attention.
+        [
+            of(Dtype::F32, Kind::F32, ""),
+            of(Dtype::BF16, Kind::Bf16, "_bf16"),
+        ]
     };
     let read = |name: &str, batch: Batch| {
         let about = format!(
@@ -22,25 +31,27 @@ pub(crate) fn workloads() -> Vec<Workload> {
         );
         Workload::compute(name, &about, flops::encoder(batch), move || read(batch))
     };
-    vec![
+    let trainings = [
         train(
             "gpt_char",
-            "a training step of GPT, 4 layers, 4 heads, 128 channels, 65 letters, batch 12 x 64: AdamW, f32",
+            "a training step of GPT, 4 layers, 4 heads, 128 channels, 65 letters, batch 12 x 64: AdamW",
             || GptConfig::gpt2(65, 64, 128, 4, 4),
             [12, 64],
         ),
         train(
             "gpt_baby",
-            "a training step of GPT, 6 layers, 6 heads, 384 channels, 65 letters, batch 16 x 256: AdamW, f32",
+            "a training step of GPT, 6 layers, 6 heads, 384 channels, 65 letters, batch 16 x 256: AdamW",
             || GptConfig::gpt2(65, 256, 384, 6, 6),
             [16, 256],
         ),
         train(
             "gpt2",
-            "a training step of GPT-2 (124 M), batch 1 x 512: AdamW, f32",
+            "a training step of GPT-2 (124 M), batch 1 x 512: AdamW",
             gpt2,
             [1, 512],
         ),
+    ];
+    let reading = [
         Workload::memory(
             "gpt2_token",
             "GPT-2 (124 M) tells what comes after 256 tokens, of which a cache keeps all but the last, f32",
@@ -49,7 +60,8 @@ pub(crate) fn workloads() -> Vec<Workload> {
         ),
         read("bert_base", [8, 128]),
         read("bert_base_one", [1, 128]),
-    ]
+    ];
+    trainings.into_iter().flatten().chain(reading).collect()
 }
 
 /// The smallest of the four.
@@ -65,12 +77,12 @@ fn tokens(batch: Batch, vocab: usize, rng: &mut Rng) -> Tensor {
     Tensor::from_slice(&tokens, batch)
 }
 
-fn train(config: GptConfig, batch: Batch) -> Step {
+fn train(config: GptConfig, batch: Batch, dtype: Dtype) -> Step {
     let rng = &mut Rng::new(0);
     let [x, y] = [0, 1].map(|_| tokens(batch, config.vocab_size, rng));
     let gpt = Gpt::new(config, rng);
     steps(gpt, AdamW::new(1e-3), move |gpt, step| {
-        gpt.loss(black_box(&x), &y, &Mode::train(0, step))
+        matmul_precision(dtype, || gpt.loss(black_box(&x), &y, &Mode::train(0, step)))
     })
 }
 

@@ -19,7 +19,8 @@ pub(crate) const LAYERS: &[Entry] = entries! {
             1 => Linear::no_bias(n, m, &mut r.rng()),
             _ => Linear::with_init(n, m, init(r), &mut r.rng()),
         };
-        layer.forward(&ending_in(r, n))
+        let x = ending_in(r, n);
+        if r.flag() { layer.forward_after(activation(r), &x) } else { layer.forward(&x) }
     };
     Dense: |r| {
         let (n, m) = (r.size(), r.size());

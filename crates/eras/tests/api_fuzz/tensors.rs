@@ -247,6 +247,20 @@ pub(crate) const TENSORS: &[Entry] = entries! {
         let weight = r.of(&[3, width(&x)], x.dtype());
         x.linear_relu(&weight, r.maybe(|r| r.of(&[3], x.dtype())).as_ref())
     };
+    gelu_linear: |r| {
+        let x = r.floats();
+        let weight = r.of(&[3, width(&x)], x.dtype());
+        x.gelu_linear(&weight, r.maybe(|r| r.of(&[3], x.dtype())).as_ref())
+    };
+    gelu_tanh_linear: |r| {
+        let x = r.floats();
+        let weight = r.of(&[3, width(&x)], x.dtype());
+        x.gelu_tanh_linear(&weight, r.maybe(|r| r.of(&[3], x.dtype())).as_ref())
+    };
+    swiglu: |r| {
+        let gate = r.floats();
+        gate.swiglu(&r.twin(&gate))
+    };
     attention: |r| {
         let q = r.floats_of_rank(4);
         let (batch, heads) = (length(&q, 0), length(&q, 1));

@@ -653,22 +653,29 @@ unsafe fn interleave_16(
     lanes: usize,
     depth: usize,
 ) {
+    let (low, high) = (in_turn(0), in_turn(16));
+    let mask = u32::MAX.checked_shr(32 - lanes.min(32) as u32).unwrap_or(0);
+    let (out0, out1) = (first(width), first(width.saturating_sub(16)));
     for p in (0..depth).step_by(2) {
-        for lane in (0..width).step_by(16) {
-            let mask = first(lanes.saturating_sub(lane));
-            // SAFETY: masks keep loads within the `lanes` and stores within the `width` that the caller vouches for.
-            unsafe {
-                let row = from.wrapping_add(p * step + lane).cast();
-                let low = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, row));
-                let row = from.wrapping_add((p + 1) * step + lane).cast();
-                let high = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, row));
-                let both = _mm512_or_si512(low, _mm512_slli_epi32::<16>(high));
-                _mm512_mask_storeu_epi32(
-                    to.add(p * width + 2 * lane).cast(),
-                    first(width - lane),
-                    both,
-                );
+        // SAFETY: masks keep loads within the `lanes` and stores within the `width` that the caller vouches for, both at
+        // most 32.
+        unsafe {
+            let row = |p: usize| _mm512_maskz_loadu_epi16(mask, from.wrapping_add(p * step).cast());
+            let (even, odd) = (row(p), row(p + 1));
+            let to = to.add(p * width).cast::<i32>();
+            _mm512_mask_storeu_epi32(to, out0, _mm512_permutex2var_epi16(even, low, odd));
+            if width > 16 {
+                let both = _mm512_permutex2var_epi16(even, high, odd);
+                _mm512_mask_storeu_epi32(to.add(16), out1, both);
             }
         }
     }
+}
+
+/// Places of 16 neighbours of each of two vectors, taken in turn.
+#[target_feature(enable = "avx512f")]
+fn in_turn(start: u16) -> __m512i {
+    let places: [u16; 32] = std::array::from_fn(|i| start + i as u16 / 2 + 32 * (i as u16 % 2));
+    // SAFETY: both are 512 bits without invalid values.
+    unsafe { std::mem::transmute(places) }
 }

@@ -10,8 +10,8 @@
 
 use super::{Cache, Rope};
 use eras_nn::{
-    Dropout, Embedding, Init, LayerNorm, Linear, Mode, Module, MultiHeadAttention, Path,
-    Projections, RmsNorm, Rotary, Visitor, VisitorMut,
+    Activation, Dropout, Embedding, Init, LayerNorm, Linear, Mode, Module, MultiHeadAttention,
+    Path, Projections, RmsNorm, Rotary, Visitor, VisitorMut,
 };
 use eras_tensor::{AttentionOptions, Reduction, Rng, Tensor};
 use serde::{Deserialize, Serialize};
@@ -555,13 +555,13 @@ impl Block {
 impl HiddenUnits {
     fn forward(&self, x: &Tensor) -> Tensor {
         let h = self.up.forward(x); // (B, T, d_ff)
-        let h = match (&self.gate, self.kind) {
-            (Some(gate), _) => gate.forward(x).silu() * h,
-            (None, Units::Gelu) => h.gelu(),
-            (None, Units::Relu) => h.relu(),
-            (None, Units::GeluTanh | Units::SwiGlu) => h.gelu_tanh(),
+        let activation = match (&self.gate, self.kind) {
+            (Some(gate), _) => return self.down.forward(&gate.forward(x).swiglu(&h)),
+            (None, Units::Gelu) => Activation::Gelu,
+            (None, Units::Relu) => Activation::Relu,
+            (None, Units::GeluTanh | Units::SwiGlu) => Activation::GeluTanh,
         };
-        self.down.forward(&h)
+        self.down.forward_after(activation, &h)
     }
 }
 

@@ -36,6 +36,7 @@ mod rotary;
 mod scatter;
 mod separable;
 mod softmax;
+mod swiglu;
 mod unary;
 mod unfold;
 mod view;
@@ -117,6 +118,7 @@ pub(crate) fn checks() -> Vec<crate::checks::Check> {
         rotary::checks(),
         scatter::checks(),
         softmax::checks(),
+        swiglu::checks(),
         crate::tape::checks(),
         unary::checks(),
         unfold::checks(),

@@ -103,6 +103,7 @@ calls! {
     "softplus" => |c| c.x(0).softplus(c.number_or("beta", 1.0), c.number_or("threshold", 20.0));
     "softshrink" => |c| c.x(0).softshrink(c.number_or("lambd", 0.5));
     "softsign" => |c| c.x(0).softsign();
+    "swiglu" => |c| c.x(0).swiglu(c.x(1));
     "tanhshrink" => |c| c.x(0).tanhshrink();
     "threshold" => |c| c.x(0).threshold(c.number("threshold"), c.number("value"));
 
@@ -172,6 +173,11 @@ calls! {
         if c.text("activation") == "relu" { y.relu() } else { y }
     };
     "einsum" => |c| Tensor::einsum(c.text("equation"), &c.inputs);
+    "gelu_linear" => |c| if c.text("approximate") == "tanh" {
+        c.x(0).gelu_tanh_linear(c.x(1), c.inputs.get(2))
+    } else {
+        c.x(0).gelu_linear(c.x(1), c.inputs.get(2))
+    };
     "linear" => |c| match c.text("activation") {
         "relu" => c.x(0).linear_relu(c.x(1), c.inputs.get(2)),
         "gelu" => c.x(0).linear(c.x(1), c.inputs.get(2)).gelu(),
