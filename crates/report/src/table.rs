@@ -67,8 +67,13 @@ impl Table {
         let row = |cells: &[String], tag: &str| {
             let mut out = String::from("<tr>");
             for (column, numeric) in numeric.iter().enumerate() {
-                let class = if *numeric { " class=\"n\"" } else { "" };
-                let text = cells.get(column).map_or(String::new(), |c| escape(c));
+                let cell = cells.get(column).map_or("", String::as_str);
+                let class = match cell.chars().count() {
+                    _ if *numeric => " class=\"n\"",
+                    LONG.. => " class=\"long\"",
+                    _ => "",
+                };
+                let text = escape(cell);
                 put!(out, "<{tag}{class}>{text}</{tag}>");
             }
             out + "</tr>\n"
@@ -84,6 +89,9 @@ impl Table {
     }
 }
 
+/// A cell of so many characters is a text, which may take several lines.
+const LONG: usize = 40;
+
 fn cells<S: Into<String>>(cells: impl IntoIterator<Item = S>) -> Vec<String> {
     cells.into_iter().map(Into::into).collect()
 }
@@ -91,6 +99,15 @@ fn cells<S: Into<String>>(cells: impl IntoIterator<Item = S>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_text_may_take_several_lines() {
+        let long = "A dog runs over the grass with a ball in its mouth.";
+        let html = Table::new(["source", "said"])
+            .row([long, "Ein Hund."])
+            .html();
+        assert!(html.contains("<td class=\"long\">A dog") && html.contains("<td>Ein Hund."));
+    }
 
     #[test]
     fn numbers_stand_right_and_short_rows_are_filled() {
