@@ -57,7 +57,8 @@ pub(crate) fn list(format: Format) -> Result<()> {
             let text = format!("{}: {}, {kept} on {}", row.promise, row.found, row.date);
             entry("result", &text);
         }
-        if results.of(card.name).next().is_none() {
+        let promises = !recipe.promises().is_empty();
+        if promises && results.of(card.name).next().is_none() {
             let text = format!("none here yet: eras reproduce {}", card.name);
             entry("result", &text);
         }

@@ -15,10 +15,10 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<()> {
         eras_tensor::set_threads(threads.into());
     }
     let recipes: Vec<&dyn Recipe> = if args.names.is_empty() {
-        eras_recipes::ALL.to_vec()
+        let all = eras_recipes::ALL.iter().copied();
+        all.filter(|recipe| !recipe.promises().is_empty()).collect()
     } else {
-        let named = args.names.iter().map(|name| eras_recipes::find(name));
-        named.collect::<Result<_>>()?
+        args.names.iter().map(named).collect::<Result<_>>()?
     };
     // A table that cannot be read is better known before the hours than after them.
     Results::read(&args.out)?;
@@ -65,4 +65,15 @@ pub(crate) fn reproduce(args: &ReproduceArgs) -> Result<()> {
         "promises were broken by {}",
         broken.join(", ")
     )))
+}
+
+/// The recipe called `name`, if it promises anything.
+fn named(name: &String) -> Result<&'static dyn Recipe> {
+    let recipe = eras_recipes::find(name)?;
+    if recipe.promises().is_empty() {
+        return Err(Error::usage(format!(
+            "`{name}` promises nothing that could be reproduced: see `eras train {name}`"
+        )));
+    }
+    Ok(recipe)
 }

@@ -809,6 +809,9 @@ fn a_promise_is_checked_and_kept_in_a_table() {
     assert!(text.contains("did you mean `mlp`?"), "{text}");
     // A file that is something else is refused before any training.
     fs::write(scratch.path("notes.md"), "# Notes\n").unwrap();
+    let (code, text) = scratch.bad(&["reproduce", "gpt"]);
+    assert_eq!(code, 2);
+    assert!(text.contains("`gpt` promises nothing"), "{text}");
     let (code, text) = scratch.bad(&["reproduce", "mlp", "--out", "notes.md"]);
     assert_eq!(code, 1);
     assert!(
