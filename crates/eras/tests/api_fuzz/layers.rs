@@ -129,7 +129,8 @@ pub(crate) const LAYERS: &[Entry] = entries! {
         let mut layer = if r.flag() {
             Rotary::new(r.size(), r.pick(&[0, 3, 20]), r.number())
         } else {
-            Rotary::with_frequencies(&[1.0, r.number()], r.pick(&[0, 3, 20]))
+            let of = if r.flag() { vec![1.0, r.number()] } else { Rotary::frequencies(r.size(), r.number()) };
+            Rotary::with_frequencies(&of, r.pick(&[0, 3, 20]))
         };
         if r.flag() {
             layer = layer.interleaved();

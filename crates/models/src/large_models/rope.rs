@@ -1,5 +1,6 @@
 //! The angles of rotary positions, and how they are changed for longer texts.
 
+use eras_nn::Rotary;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 
@@ -45,11 +46,17 @@ impl Rope {
     }
 
     /// The angle from place to place of each pair of columns.
+    ///
+    /// # Panics
+    /// If the width is odd or the base not above 0.
     #[must_use]
+    #[track_caller]
     pub fn frequencies(&self, head_width: usize) -> Vec<f64> {
-        let pairs = head_width / 2;
-        let plain = |i: usize| self.base.powf(-(i as f64) / pairs as f64);
-        (0..pairs).map(|i| self.scaling.of(plain(i))).collect()
+        let plain = Rotary::frequencies(head_width, self.base);
+        plain
+            .into_iter()
+            .map(|angle| self.scaling.of(angle))
+            .collect()
     }
 }
 

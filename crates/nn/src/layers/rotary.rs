@@ -57,6 +57,16 @@ impl Rotary {
     #[must_use]
     #[track_caller]
     pub fn new(width: usize, places: usize, base: f64) -> Self {
+        Self::with_frequencies(&Self::frequencies(width, base), places)
+    }
+
+    /// The paper's frequencies, `base^(-2 i / width)` for each pair `i` of `width` columns.
+    ///
+    /// # Panics
+    /// If `width` is odd or `base` not above 0.
+    #[must_use]
+    #[track_caller]
+    pub fn frequencies(width: usize, base: f64) -> Vec<f64> {
         assert!(
             width.is_multiple_of(2) && base > 0.0,
             "rotary: wanted an even width and a base above 0, not {width} and {base}"
@@ -68,7 +78,7 @@ impl Rotary {
             "out of memory: rotary: {width} columns"
         );
         frequencies.extend((0..width / 2).map(frequency));
-        Self::with_frequencies(&frequencies, places)
+        frequencies
     }
 
     /// With one frequency, in angles a place, for each pair: what scaled variants change.
