@@ -71,6 +71,7 @@ pub static ALL: &[&dyn Recipe] = &[
     deep_learning::CGAN,
     deep_learning::DCGAN,
     deep_learning::WGAN_GP,
+    &deep_learning::VideoGanRecipe,
     &deep_learning::UNetRecipe,
     &large_models::ReversalRecipe,
     &large_models::TranslationRecipe,

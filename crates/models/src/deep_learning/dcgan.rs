@@ -124,7 +124,8 @@ impl Discriminator {
     }
 }
 
-const WEIGHTS: Init = Init::Normal {
+/// How the weights of both begin.
+pub(super) const WEIGHTS: Init = Init::Normal {
     mean: 0.0,
     std: 0.02,
 };
@@ -132,7 +133,8 @@ const WEIGHTS: Init = Init::Normal {
 /// What follows in discriminators.
 pub(super) const LEAKY: Activation = Activation::LeakyRelu(0.2);
 
-fn batch_norm(channels: usize, rng: &mut Rng) -> BatchNorm {
+/// Batch norm, as it begins.
+pub(super) fn batch_norm(channels: usize, rng: &mut Rng) -> BatchNorm {
     let mut norm = BatchNorm::new(channels);
     norm.weight
         .set(&Init::normal(1.0, 0.02).draw([channels], rng));

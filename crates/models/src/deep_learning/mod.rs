@@ -17,6 +17,7 @@ mod resnet;
 mod unet;
 mod vae;
 mod vgg;
+pub mod video_gan;
 mod vq_vae;
 pub mod wgan_gp;
 

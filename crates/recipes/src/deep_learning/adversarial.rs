@@ -5,6 +5,7 @@ mod game;
 mod page;
 mod players;
 
+pub(crate) use page::{growth, strip};
 pub(crate) use players::Players;
 
 use super::sampling;

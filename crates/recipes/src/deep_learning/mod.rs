@@ -20,6 +20,7 @@ mod sampling;
 mod unet;
 mod vae;
 mod vgg;
+mod video_gan;
 mod vq_vae;
 mod wgan_gp;
 
@@ -38,5 +39,6 @@ pub use resnet::{ResNet18Recipe, ResNet20Recipe};
 pub use unet::UNetRecipe;
 pub use vae::VaeRecipe;
 pub use vgg::VggRecipe;
+pub use video_gan::VideoGanRecipe;
 pub use vq_vae::VqVaeRecipe;
 pub use wgan_gp::WGAN_GP;

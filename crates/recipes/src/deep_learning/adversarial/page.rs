@@ -22,7 +22,7 @@ pub(super) fn row(contest: &impl Contest, seed: u64, classes: usize) -> Picture 
 }
 
 /// The file in which the pictures of an epoch are kept.
-pub(super) fn strip(epoch: usize) -> String {
+pub(crate) fn strip(epoch: usize) -> String {
     format!("epoch-{epoch:03}.png")
 }
 
@@ -98,7 +98,7 @@ pub(super) fn between<C: Contest>(game: &Game<C>, run: &Run) -> Result<Section> 
 }
 
 /// What became of the same noise.
-pub(super) fn growth(run: &Run, epochs: usize) -> Section {
+pub(crate) fn growth(run: &Run, epochs: usize) -> Section {
     let (mut rows, mut shown) = (Vec::new(), Vec::new());
     for epoch in milestones(epochs) {
         let path = run.folder().join(strip(epoch));

@@ -18,9 +18,17 @@ impl Players {
 
     /// Each learns by such an optimizer of its own.
     pub(crate) fn new(optimizer: impl Optimizer + Clone + 'static) -> Self {
+        Self::unequal(optimizer.clone(), optimizer)
+    }
+
+    /// Each learns by its own.
+    pub(crate) fn unequal(
+        discriminator: impl Optimizer + 'static,
+        generator: impl Optimizer + 'static,
+    ) -> Self {
         Self {
-            discriminator: Box::new(optimizer.clone()),
-            generator: Box::new(optimizer),
+            discriminator: Box::new(discriminator),
+            generator: Box::new(generator),
         }
     }
 
