@@ -1,10 +1,11 @@
-//! An adversarial net that makes short videos: convolution over time as over space, judged as a whole and frame by frame.
+//! An adversarial net that makes short videos: convolution over time as over space, judged as a whole and by two frames at a time.
 //!
-//! Vondrick, Pirsiavash & Torralba 2016, "Generating videos with scene dynamics", arXiv:1609.02612; the two judges are those of
-//! Tulyakov, Liu, Yang & Kautz 2018, "MoCoGAN: decomposing motion and content for video generation", arXiv:1707.04993.
+//! Vondrick, Pirsiavash & Torralba 2016, "Generating videos with scene dynamics", arXiv:1609.02612; a judge of frames beside
+//! that of videos is of Tulyakov, Liu, Yang & Kautz 2018, "MoCoGAN: decomposing motion and content for video generation",
+//! arXiv:1707.04993, and that it sees two of them of Yu et al. 2022, arXiv:2202.10571.
 //!
 //! ```text
-//! the game     min_G max_D   E ln D(x) + E ln (1 − D(G(z))),   of whole videos, and of single frames of theirs
+//! the game     min_G max_D   E ln D(x) + E ln (1 − D(G(z))),   of whole videos, and of two frames of theirs
 //! the mean     Ḡ ← β Ḡ + (1 − β) G after each step, which makes the videos that are shown
 //! ```
 //!
@@ -40,8 +41,8 @@ const SMALL: [usize; 2] = [FRAMES / 4, SIDE / 4];
 /// let gan = VideoGan::new(100, [8, 4, 8], rng);
 /// let videos = gan.mean.forward(&Tensor::randn([2, 100], rng), &Mode::eval());
 /// assert_eq!(videos.shape(), [2, 1, 8, 36, 36]);
-/// // Of each video a logit, and one of each of its frames 0 and 5.
-/// let logits = gan.discriminator.forward(&videos, &[0, 5], &Mode::eval());
+/// // Of each video a logit, and one of its frames 0 and 5, and of 2 and 3.
+/// let logits = gan.discriminator.forward(&videos, &[[0, 5], [2, 3]], &Mode::eval());
 /// assert_eq!(logits.shape(), [2 + 2 * 2, 1]);
 /// ```
 #[derive(Debug, Clone, Module)]
@@ -55,7 +56,7 @@ pub struct VideoGan {
 }
 
 impl VideoGan {
-    /// With so many channels at half the size in the generator, in the judge of videos, and in that of frames; twice as many
+    /// With so many channels at half the size in the generator, in the judge of videos, and in that of two frames; twice as many
     /// below.
     #[must_use]
     pub fn new(noise: usize, [made, whole, frame]: [usize; 3], rng: &mut Rng) -> Self {
@@ -140,20 +141,20 @@ impl Generator {
     }
 }
 
-/// Two judges. Of whole videos: `(B, width, 4, 18, 18)`, `(B, 2 width, 2, 9, 9)`, `(B, 1)`; of frames: `(B, width, 18, 18)`,
-/// `(B, 2 width, 9, 9)`, `(B, 1)`.
+/// Two judges. Of whole videos: `(B, width, 4, 18, 18)`, `(B, 2 width, 2, 9, 9)`, `(B, 1)`; of two frames, which it sees as two
+/// channels: `(B, width, 18, 18)`, `(B, 2 width, 9, 9)`, `(B, 1)`.
 #[derive(Debug, Clone, Module)]
 pub struct Discriminator {
     video: Vec<SpectralNorm<Conv3d>>,
     of_video: SpectralNorm<Dense>,
-    frame: Vec<SpectralNorm<Conv2d>>,
-    of_frame: SpectralNorm<Dense>,
+    frames: Vec<SpectralNorm<Conv2d>>,
+    of_frames: SpectralNorm<Dense>,
 }
 
 impl Discriminator {
     /// With so many channels at half the size for videos and for frames, and twice as many at a quarter.
     #[must_use]
-    pub fn new([video, frame]: [usize; 2], rng: &mut Rng) -> Self {
+    pub fn new([video, frames]: [usize; 2], rng: &mut Rng) -> Self {
         let [time, side] = SMALL;
         let down3 = |c_in, c_out, rng: &mut Rng| {
             let down = Conv3d::new(c_in, c_out, 4, rng).stride(2).padding(1);
@@ -167,27 +168,28 @@ impl Discriminator {
         Self {
             video: vec![down3(1, video, rng), down3(video, 2 * video, rng)],
             of_video: logit(2 * video * time * side * side, rng),
-            frame: vec![down2(1, frame, rng), down2(frame, 2 * frame, rng)],
-            of_frame: logit(2 * frame * side * side, rng),
+            frames: vec![down2(2, frames, rng), down2(frames, 2 * frames, rng)],
+            of_frames: logit(2 * frames * side * side, rng),
         }
     }
 
-    /// Videos `x (B, 1, 8, 36, 36)` to the logits of their being real, `(B (1 + n), 1)`: of each video, then of each of their
-    /// `n` frames of these numbers.
+    /// Videos `x (B, 1, 8, 36, 36)` to the logits of their being real, `(B (1 + n), 1)`: of each video, then of the `n` pairs of
+    /// their frames with these numbers.
     ///
     /// # Panics
     /// If `x` has another shape, or a number is not below 8.
     #[must_use]
     #[track_caller]
-    pub fn forward(&self, x: &Tensor, frames: &[usize], mode: &Mode) -> Tensor {
+    pub fn forward(&self, x: &Tensor, pairs: &[[usize; 2]], mode: &Mode) -> Tensor {
         let down = self.video.iter();
         let h = down.fold(x.clone(), |h, down| down.forward(&h, mode));
         let mut logits = vec![self.of_video.forward(&h.flatten(1, -1), mode)];
-        if !frames.is_empty() {
-            let each: Vec<Tensor> = frames.iter().map(|frame| x.select(2, *frame)).collect();
-            let down = self.frame.iter();
+        if !pairs.is_empty() {
+            let two = |pair: &[usize; 2]| Tensor::concat(&pair.map(|frame| x.select(2, frame)), 1);
+            let each: Vec<Tensor> = pairs.iter().map(two).collect(); // (B, 2, 36, 36)
+            let down = self.frames.iter();
             let h = down.fold(Tensor::concat(&each, 0), |h, down| down.forward(&h, mode));
-            logits.push(self.of_frame.forward(&h.flatten(1, -1), mode));
+            logits.push(self.of_frames.forward(&h.flatten(1, -1), mode));
         }
         Tensor::concat(&logits, 0)
     }
@@ -211,9 +213,9 @@ mod tests {
         let real = Tensor::concat(&[light(0.8, FRAMES), lower], 3);
         for step in 0..200 {
             let mode = Mode::train(0, step);
-            let frames = [rng.below(FRAMES)];
+            let pair = [[rng.below(FRAMES), rng.below(FRAMES)]];
             let made = gan.generator.forward(&Tensor::randn([4, 2], rng), &mode);
-            let judge = |judge: &Discriminator, x: &Tensor| judge.forward(x, &frames, &mode);
+            let judge = |judge: &Discriminator, x: &Tensor| judge.forward(x, &pair, &mode);
             let (of_real, of_made) = (
                 judge(&gan.discriminator, &real),
                 judge(&gan.discriminator, &made.detach()),

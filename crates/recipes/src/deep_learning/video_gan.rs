@@ -48,11 +48,11 @@ struct Settings {
     noise: usize,
     /// Channels of the generator at half the size; at a quarter there are twice as many.
     width: usize,
-    /// The same of the judge of videos, and of that of frames.
+    /// The same of the judge of videos, and of that of two frames.
     video_width: usize,
     frame_width: usize,
-    /// Frames of each video that the second judge sees.
-    frames: usize,
+    /// How often the second judge sees two frames of each video.
+    pairs: usize,
     /// Adam's, of the generator and of the judges.
     lr: f64,
     judge_lr: f64,
@@ -77,7 +77,7 @@ impl Default for Settings {
             width: 48,
             video_width: 32,
             frame_width: 64,
-            frames: 2,
+            pairs: 2,
             lr: 4e-4,
             judge_lr: 2e-4,
             beta1: 0.5,
@@ -247,10 +247,10 @@ impl Duel {
         Summary::of(&self.gan, |n| {
             let z = Tensor::zeros([n, self.settings.noise]);
             let made = self.gan.generator.forward(&z, &Mode::train(0, 0));
-            let frames: Vec<usize> = (0..self.settings.frames.min(FRAMES)).collect();
+            let pairs = vec![[0, 1]; self.settings.pairs];
             self.gan
                 .discriminator
-                .forward(&made, &frames, &Mode::train(0, 0))
+                .forward(&made, &pairs, &Mode::train(0, 0))
         })
     }
 
@@ -276,6 +276,12 @@ impl Duel {
     }
 }
 
+/// Two frames of a video, the earlier first.
+fn pair(rng: &mut Rng) -> [usize; 2] {
+    let first = rng.below(FRAMES - 1);
+    [first, first + 1 + rng.below(FRAMES - 1 - first)]
+}
+
 impl Learner for Duel {
     fn numbers(&self) -> Vec<&'static str> {
         Players::NUMBERS.to_vec()
@@ -284,16 +290,14 @@ impl Learner for Duel {
     fn step(&mut self, batch: &Batch, mode: &Mode) -> Step {
         let (real, rng) = (signed(&batch.x), &mut mode.rng());
         let z = self.noise(real.shape()[0], rng);
-        let frames: Vec<usize> = (0..self.settings.frames)
-            .map(|_| rng.below(FRAMES))
-            .collect();
+        let pairs: Vec<[usize; 2]> = (0..self.settings.pairs).map(|_| pair(rng)).collect();
         let VideoGan {
             generator,
             discriminator,
             ..
         } = &mut self.gan;
         let made = generator.forward(&z, mode);
-        let logits = |judge: &Discriminator, x: &Tensor| judge.forward(x, &frames, mode);
+        let logits = |judge: &Discriminator, x: &Tensor| judge.forward(x, &pairs, mode);
         let step = self
             .players
             .round(generator, discriminator, &real, &made, logits);
@@ -455,7 +459,7 @@ fn score(duel: &Duel, judge: &Judge, real: &Tensor) -> Score {
         let x = signed(&x.narrow(0, 0, n));
         duel.gan
             .discriminator
-            .forward(&x, &[0, FRAMES - 1], &Mode::eval())
+            .forward(&x, &[[0, FRAMES - 1]], &Mode::eval())
     };
     let loss = no_grad(|| discriminator_loss(&logits(real), &logits(&made)).item());
     let measured = Seen::of(judge, &made).measured(&Seen::of(judge, real));
