@@ -9,7 +9,8 @@
 //! the mean     Ḡ ← β Ḡ + (1 − β) G after each step, which makes the videos that are shown
 //! ```
 //!
-//! Differs from the papers: 8 frames of 36 x 36 in gray, and so two layers that double time and space. Nothing stands still
+//! Differs from the papers: 8 frames of 36 x 36 in gray, and so two layers, of which the first
+//! makes four frames of one map, so that all show the same thing, and both double space. Nothing stands still
 //! behind what moves, so there is one stream, where the first paper had a second for the background. Both judges have spectral
 //! norm in each layer (Miyato et al. 2018, arXiv:1802.05957) where they had batch norm, with which they are never fooled on
 //! videos that are black for the most part, and teach nothing; they end in logits, whose logistic function is in the loss. A
@@ -28,8 +29,8 @@ use eras_tensor::{Rng, Tensor};
 pub const FRAMES: usize = 8;
 /// The side of a frame.
 pub const SIDE: usize = 36;
-/// The time and the side of the maps that noise is unfolded to.
-const SMALL: [usize; 2] = [FRAMES / 4, SIDE / 4];
+/// The side of the smallest maps.
+const SMALL: usize = SIDE / 4;
 
 /// Both players, and the mean of one. Their losses are those of [`gan`](super::gan).
 ///
@@ -97,7 +98,7 @@ impl<I: Iterator<Item = Tensor>> VisitorMut for Follow<I> {
     }
 }
 
-/// Noise `(B, noise)` to `(B, 2 width, 2, 9, 9)`, `(B, width, 4, 18, 18)`, `(B, 1, 8, 36, 36)`.
+/// Noise `(B, noise)` to `(B, 2 width, 1, 9, 9)`, `(B, width, 4, 18, 18)`, `(B, 1, 8, 36, 36)`.
 #[derive(Debug, Clone, Module)]
 pub struct Generator {
     project: Dense,
@@ -111,17 +112,16 @@ impl Generator {
     /// With `width` channels at half the size and twice as many at a quarter.
     #[must_use]
     pub fn new(noise: usize, width: usize, rng: &mut Rng) -> Self {
-        let [time, side] = SMALL;
-        let up = |c_in, c_out, rng: &mut Rng| {
-            let up = ConvTranspose3d::new(c_in, c_out, 4, rng);
-            up.stride(2).padding(1).with_init(WEIGHTS, rng)
-        };
+        let up1 = ConvTranspose3d::new(2 * width, width, 4, rng);
+        let up2 = ConvTranspose3d::new(width, 1, 4, rng);
+        let up1 = up1.stride([4, 2, 2]).padding([0, 1, 1]).no_bias();
+        let up2 = up2.stride(2).padding(1).activation(Activation::Tanh);
         Self {
-            project: Dense::with_init(noise, 2 * width * time * side * side, WEIGHTS, rng),
+            project: Dense::with_init(noise, 2 * width * SMALL * SMALL, WEIGHTS, rng),
             norm1: batch_norm(2 * width, rng),
-            up1: up(2 * width, width, rng).no_bias(),
+            up1: up1.with_init(WEIGHTS, rng),
             norm2: batch_norm(width, rng),
-            up2: up(width, 1, rng).activation(Activation::Tanh),
+            up2: up2.with_init(WEIGHTS, rng),
         }
     }
 
@@ -132,9 +132,9 @@ impl Generator {
     #[must_use]
     #[track_caller]
     pub fn forward(&self, z: &Tensor, mode: &Mode) -> Tensor {
-        let ([time, side], channels) = (SMALL, self.norm1.weight.len());
+        let channels = self.norm1.weight.len();
         let h = self.project.forward(z);
-        let h = h.reshape([z.shape()[0], channels, time, side, side]);
+        let h = h.reshape([z.shape()[0], channels, 1, SMALL, SMALL]);
         let h = self.norm1.forward(&h, mode).relu();
         let h = self.norm2.forward(&self.up1.forward(&h), mode).relu();
         self.up2.forward(&h)
@@ -155,7 +155,6 @@ impl Discriminator {
     /// With so many channels at half the size for videos and for frames, and twice as many at a quarter.
     #[must_use]
     pub fn new([video, frames]: [usize; 2], rng: &mut Rng) -> Self {
-        let [time, side] = SMALL;
         let down3 = |c_in, c_out, rng: &mut Rng| {
             let down = Conv3d::new(c_in, c_out, 4, rng).stride(2).padding(1);
             SpectralNorm::new(down.activation(LEAKY), rng)
@@ -167,9 +166,9 @@ impl Discriminator {
         let logit = |columns, rng: &mut Rng| SpectralNorm::new(Dense::new(columns, 1, rng), rng);
         Self {
             video: vec![down3(1, video, rng), down3(video, 2 * video, rng)],
-            of_video: logit(2 * video * time * side * side, rng),
+            of_video: logit(2 * video * (FRAMES / 4) * SMALL * SMALL, rng),
             frames: vec![down2(2, frames, rng), down2(frames, 2 * frames, rng)],
-            of_frames: logit(2 * frames * side * side, rng),
+            of_frames: logit(2 * frames * SMALL * SMALL, rng),
         }
     }
 
