@@ -255,6 +255,7 @@ impl Dataset for Documents {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::slice::from_ref;
 
     fn document(len: u32) -> Document {
         Document::text((0..=len).collect())
@@ -345,9 +346,9 @@ mod tests {
         let print = |all: &[Document], context| Documents::packed(all, context).fingerprint();
         let (a, b) = (document(4), Document::answer(&[0, 1], &[2, 3, 4]));
         let mut all = [
-            print(&[a.clone()], 8),
-            print(&[a.clone()], 9),
-            print(&[b.clone()], 8),
+            print(from_ref(&a), 8),
+            print(from_ref(&a), 9),
+            print(from_ref(&b), 8),
             print(&[a, b], 8),
         ];
         all.sort();

@@ -168,10 +168,10 @@ impl Recipe for GptRecipe {
         if settings.rank == 0 {
             let mut gpt = base.gpt.clone();
             settings.fine_tuning.apply(&mut gpt)?;
-            return Ok(Box::new(task(config, &settings, base, gpt, data)?));
+            return Ok(Box::new(task(config, &settings, &base, gpt, data)?));
         }
         let adapted = settings.adapters(base.gpt.clone())?;
-        Ok(Box::new(task(config, &settings, base, adapted, data)?))
+        Ok(Box::new(task(config, &settings, &base, adapted, data)?))
     }
 
     fn evaluate(&self, run: &Run, data: Option<&Path>) -> Result<Evaluation> {
@@ -179,7 +179,7 @@ impl Recipe for GptRecipe {
         let (settings, model) = (Settings::of(config)?, taught(run)?);
         let gpt = model.gpt.clone();
         let data = data.or(config.data.as_deref());
-        let mut task = task(config, &settings, model, gpt, data)?;
+        let mut task = task(config, &settings, &model, gpt, data)?;
         let [_, valid] = &mut task.data;
         Ok(Evaluation {
             score: task.trainer.measure(&Next, &task.model, valid)?,
@@ -250,7 +250,7 @@ fn base(config: &Config) -> Result<TextModel> {
 fn task<M: GptLike + 'static>(
     config: &Config,
     settings: &Settings,
-    base: TextModel,
+    base: &TextModel,
     model: M,
     data: Option<&Path>,
 ) -> Result<Task<M, Next, Texts>> {
@@ -260,7 +260,7 @@ fn task<M: GptLike + 'static>(
         bos,
         stop,
         ..
-    } = &base;
+    } = base;
     let (name, data) = Texts::find(
         data,
         &settings.text,

@@ -15,7 +15,7 @@ pub(super) trait GptLike: Module {
 }
 
 impl GptLike for Gpt {
-    fn with<R>(&self, f: impl FnOnce(&Gpt) -> R) -> R {
+    fn with<R>(&self, f: impl FnOnce(&Self) -> R) -> R {
         f(self)
     }
 }
