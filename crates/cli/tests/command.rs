@@ -553,8 +553,8 @@ fn bad_arguments_get_one_clear_message_and_the_right_exit_code() {
     .unwrap();
     let usage: [(&[&str], &str); 14] = [
         (
-            &["train", "mpl"],
-            "there is no recipe `mpl`; did you mean `mlp`?",
+            &["train", "mlo"],
+            "there is no recipe `mlo`; did you mean `mlp`?",
         ),
         (
             &["train", "mlp", "--set", "epoch=3"],
@@ -804,7 +804,7 @@ fn what_regularizes_is_a_setting_and_repeats() {
 #[test]
 fn a_promise_is_checked_and_kept_in_a_table() {
     let scratch = Scratch::new("reproduce");
-    let (code, text) = scratch.bad(&["reproduce", "mpl"]);
+    let (code, text) = scratch.bad(&["reproduce", "mlo"]);
     assert_eq!(code, 2);
     assert!(text.contains("did you mean `mlp`?"), "{text}");
     // A file that is something else is refused before any training.
