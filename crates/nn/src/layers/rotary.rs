@@ -139,7 +139,9 @@ impl Rotary {
     #[track_caller]
     pub fn forward_at(&self, x: &Tensor, places: &Tensor) -> Tensor {
         let last = places.to_vec::<i64>().into_iter().max().unwrap_or(-1);
-        let end = usize::try_from(last.saturating_add(1)).unwrap_or(0).min(self.places());
+        let end = usize::try_from(last.saturating_add(1))
+            .unwrap_or(0)
+            .min(self.places());
         let [cos, sin] = self.table.up_to(end);
         let (cos, sin) = (cos.embedding(places, None), sin.embedding(places, None));
         x.rotary(&cos, &sin, self.pairing)
