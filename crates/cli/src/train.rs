@@ -40,7 +40,7 @@ pub(crate) fn train(args: &TrainArgs) -> Result<()> {
         begin_with(origin, &mut *prepared, resumed.is_some(), &args.what)?;
     }
     if let Some(origin) = &mut config.from {
-        match recipe.origin_sha256(&origin.file)? {
+        match prepared.origin_sha256().map(str::to_owned) {
             Some(found) => remember(origin, found, resumed.is_some(), &args.what)?,
             None if goes_on => (),
             None => begin_from(origin, &mut *prepared, resumed.is_some(), &args.what)?,

@@ -3,7 +3,7 @@
 use crate::classifier::Loss;
 use crate::settings;
 use eras_nn::{Adadelta, Schedule, Sgd};
-use eras_tensor::{Error, Result, nearest};
+use eras_tensor::Result;
 use eras_train::Trainer;
 use serde::{Deserialize, Serialize};
 
@@ -123,10 +123,8 @@ impl Descent {
                 Ok(Schedule::piecewise(all))
             }
             other => {
-                let hint = nearest(other, &["one-cycle", "cosine", "drops", "constant"]);
-                Err(Error::usage(format!(
-                    "setting `schedule` is `{other}`, which is not known here; {hint}"
-                )))
+                let all = ["one-cycle", "cosine", "drops", "constant"];
+                Err(settings::unknown_word("schedule", other, &all))
             }
         }
     }

@@ -27,6 +27,8 @@ pub(crate) struct Task<M, O, D = Images> {
     pub(crate) trainer: Trainer,
     /// A checkpoint is saved after so many steps, beside the one after each epoch; 0 for none.
     pub(crate) checkpoint_steps: u64,
+    /// The hash of the model in the folder that the training is built on, if on one.
+    pub(crate) origin_sha256: Option<String>,
     /// What the run keeps beside the weights, by the names of the files.
     pub(crate) keeps: Vec<(&'static str, Vec<u8>)>,
     /// The charts of the training ([`Trained::curves`]).
@@ -91,9 +93,20 @@ impl<M: Module, O: Objective<M>, D: Dataset> Task<M, O, D> {
         }))
     }
 
+    /// Is built on the model of this hash.
+    pub(crate) fn built_on(mut self, sha256: String) -> Self {
+        self.origin_sha256 = Some(sha256);
+        self
+    }
+
     /// Loss and numbers of the run's latest checkpoint on the test set.
     pub(crate) fn evaluate(mut self, run: &Run) -> Result<Evaluation> {
         training::load(&mut self.model, run)?;
+        self.measured()
+    }
+
+    /// Loss and numbers of the model as it is on the test set.
+    pub(crate) fn measured(self) -> Result<Evaluation> {
         let [_, test] = &self.data;
         Ok(Evaluation {
             score: self.trainer.measure(&self.objective, &self.model, test)?,
@@ -107,6 +120,10 @@ impl<M: Module, O: Objective<M>, D: Dataset> Prepared for Task<M, O, D> {
     fn data_sha256(&self) -> Fingerprints {
         let [train, test] = &self.data;
         Fingerprints::of(train, test)
+    }
+
+    fn origin_sha256(&self) -> Option<&str> {
+        self.origin_sha256.as_deref()
     }
 
     fn begin_with(&mut self, weights: &[(String, Tensor)]) -> Result<()> {

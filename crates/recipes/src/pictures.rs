@@ -10,7 +10,7 @@ use eras_data::{
     Subset, catalog, class_counts, class_weights,
 };
 use eras_formats::files;
-use eras_tensor::{Error, Result, Tensor, nearest};
+use eras_tensor::{Error, Result, Tensor};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -91,13 +91,7 @@ impl FolderSettings {
 /// Refuses a setting `dataset` that is none of `known` and no folder.
 pub(crate) fn check_dataset(dataset: &str, known: &[&str]) -> Result<()> {
     let all: Vec<&str> = known.iter().copied().chain([FOLDER]).collect();
-    if all.contains(&dataset) {
-        return Ok(());
-    }
-    let hint = nearest(dataset, &all);
-    Err(Error::usage(format!(
-        "setting `dataset` is `{dataset}`, which is not known here; {hint}"
-    )))
+    settings::want_word("dataset", dataset, &all)
 }
 
 /// What is trained on and tested with.

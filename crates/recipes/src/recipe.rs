@@ -169,17 +169,6 @@ pub trait Recipe: Sync {
     /// If a setting cannot be used or the data cannot be had.
     fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>>;
 
-    /// The hash ([`eras_train::hash`]) of the model in `folder`, where trainings are built on such a one by
-    /// [`prepare`](Self::prepare) itself; `None` where they begin with those of its weights that fit
-    /// ([`Prepared::begin_from`]).
-    ///
-    /// # Errors
-    /// If the folder holds no such model.
-    fn origin_sha256(&self, folder: &Path) -> Result<Option<String>> {
-        let _ = folder;
-        Ok(None)
-    }
-
     /// Evaluates a run on its test set, or on `data`.
     ///
     /// # Errors
@@ -237,6 +226,12 @@ pub trait Prepared {
     /// What tells its data from other data, if it has any.
     fn data_sha256(&self) -> Fingerprints {
         Fingerprints::default()
+    }
+
+    /// The hash ([`eras_train::hash`]) of the model in the folder that [`Config::from`] names, where the training is built on it;
+    /// `None` where it may begin with those of its weights that fit ([`begin_from`](Self::begin_from)).
+    fn origin_sha256(&self) -> Option<&str> {
+        None
     }
 
     /// Begins with these weights instead of random ones.

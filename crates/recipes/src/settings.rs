@@ -75,6 +75,22 @@ pub(crate) fn want(rules: &[(bool, &str, &str)]) -> Result<()> {
     }
 }
 
+/// Refuses a setting `key` that is none of `all`.
+pub(crate) fn want_word(key: &str, word: &str, all: &[&str]) -> Result<()> {
+    if all.contains(&word) {
+        return Ok(());
+    }
+    Err(unknown_word(key, word, all))
+}
+
+/// What is said of a setting `key` that is none of `all`.
+pub(crate) fn unknown_word(key: &str, word: &str, all: &[&str]) -> Error {
+    let hint = nearest(word, all);
+    Error::usage(format!(
+        "setting `{key}` is `{word}`, which is not known here; {hint}"
+    ))
+}
+
 /// Changes what `assignment`, `key=value`, says. A value that is no TOML is taken as text.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use crate::classification::check_loop;
 use crate::settings;
 use eras_data::{Dataset, FashionMnist, Images, Mnist, Search};
 use eras_nn::{Adam, Schedule};
-use eras_tensor::{Error, Result, nearest};
+use eras_tensor::Result;
 use eras_train::Trainer;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -78,13 +78,7 @@ pub(crate) fn check_sizes(hidden: &[usize], latent: usize) -> Result<()> {
 /// Refuses the setting `dataset` where it names no such set.
 pub(crate) fn check(dataset: &str) -> Result<()> {
     let sets = ["mnist", "fashion-mnist"];
-    if sets.contains(&dataset) {
-        return Ok(());
-    }
-    let hint = nearest(dataset, &sets);
-    Err(Error::usage(format!(
-        "setting `dataset` is `{dataset}`, which is not known here; {hint}"
-    )))
+    settings::want_word("dataset", dataset, &sets)
 }
 
 /// The names of the classes of the set called `dataset`.

@@ -13,7 +13,7 @@ use crate::settings;
 use crate::standardized::Standardized;
 use eras_models::deep_learning::{ResNet, Shortcut, Stem};
 use eras_models::grad_cam;
-use eras_tensor::{Error, Result, Rng, nearest};
+use eras_tensor::{Result, Rng};
 use eras_train::Trainer;
 use serde::{Deserialize, Serialize};
 
@@ -50,17 +50,6 @@ impl Default for Settings20 {
     }
 }
 
-/// Refuses a setting `key` that is none of `all`.
-fn want_word(key: &str, word: &str, all: &[&str]) -> Result<()> {
-    if all.contains(&word) {
-        return Ok(());
-    }
-    let hint = nearest(word, all);
-    Err(Error::usage(format!(
-        "setting `{key}` is `{word}`, which is not known here; {hint}"
-    )))
-}
-
 impl Classifier for ResNet20Recipe {
     type Settings = Settings20;
     type Model = ResNet;
@@ -92,7 +81,7 @@ impl Classifier for ResNet20Recipe {
             "depth",
             "6n + 2, as 20, 32 or 56",
         )])?;
-        want_word(
+        settings::want_word(
             "shortcut",
             &settings.shortcut,
             &["padded", "projected", "none"],
@@ -177,7 +166,7 @@ impl Classifier for ResNet18Recipe {
     }
 
     fn check(settings: &Settings18) -> Result<()> {
-        want_word("stem", &settings.stem, &["auto", "small", "large"])?;
+        settings::want_word("stem", &settings.stem, &["auto", "small", "large"])?;
         settings.descent.check()
     }
 

@@ -3,7 +3,7 @@
 
 use super::gpt_like::{GptLike, Next};
 use super::texts::Texts;
-use super::{TextModel, Writer, samples, texts};
+use super::{TextModel, Writer, gpt_like, samples, texts};
 use crate::classification::check_loop;
 use crate::experiment::Findings;
 use crate::fine_tuning::FineTuning;
@@ -16,7 +16,7 @@ use crate::training;
 use eras_data::Dataset;
 use eras_formats::files;
 use eras_models::large_models::{Gpt, GptConfig};
-use eras_nn::{AdamW, Lora, Module, Schedule};
+use eras_nn::{Lora, Module};
 use eras_report::{Section, Table, format};
 use eras_tensor::{Error, Result, Rng};
 use eras_text::Tokenizer;
@@ -110,19 +110,15 @@ impl Settings {
     fn trainer(&self, windows: usize) -> Trainer {
         let all = (self.epochs * windows.div_ceil(self.batch_size)) as u64;
         let warm_up = (self.warm_up * all as f64) as u64;
-        let mut adam = AdamW::new(self.lr)
-            .betas(0.9, 0.99)
-            .weight_decay(self.weight_decay)
-            .clip_norm(1.0);
+        let mut adam = gpt_like::adam(self.lr, self.weight_decay);
         if self.rank == 0 {
-            // Norms are not drawn to zero.
-            adam = adam.group("*norm*", |group| group.weight_decay(0.0));
+            adam = gpt_like::spare_norms(adam);
         }
         Trainer::for_objective(adam)
             .batch_size(self.batch_size)
             .epochs(self.epochs)
             .seed(self.seed)
-            .schedule(Schedule::cosine(all.saturating_sub(warm_up), 0.1).warm_up(warm_up))
+            .schedule(gpt_like::schedule(warm_up, all))
     }
 }
 
@@ -163,15 +159,17 @@ impl Recipe for GptRecipe {
     }
 
     fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>> {
-        let (settings, base) = (Settings::of(config)?, base(config)?);
+        let (settings, (base, sha256)) = (Settings::of(config)?, base(config)?);
         let data = config.data.as_deref();
         if settings.rank == 0 {
             let mut gpt = base.gpt.clone();
             settings.fine_tuning.apply(&mut gpt)?;
-            return Ok(Box::new(task(config, &settings, &base, gpt, data)?));
+            let task = task(config, &settings, &base, gpt, data)?;
+            return Ok(Box::new(task.built_on(sha256)));
         }
         let adapted = settings.adapters(base.gpt.clone())?;
-        Ok(Box::new(task(config, &settings, &base, adapted, data)?))
+        let task = task(config, &settings, &base, adapted, data)?;
+        Ok(Box::new(task.built_on(sha256)))
     }
 
     fn evaluate(&self, run: &Run, data: Option<&Path>) -> Result<Evaluation> {
@@ -179,18 +177,7 @@ impl Recipe for GptRecipe {
         let (settings, model) = (Settings::of(config)?, taught(run)?);
         let gpt = model.gpt.clone();
         let data = data.or(config.data.as_deref());
-        let mut task = task(config, &settings, &model, gpt, data)?;
-        let [_, valid] = &mut task.data;
-        Ok(Evaluation {
-            score: task.trainer.measure(&Next, &task.model, valid)?,
-            data_sha256: valid.fingerprint(),
-            data: task.name,
-        })
-    }
-
-    fn origin_sha256(&self, folder: &Path) -> Result<Option<String>> {
-        let gpt = TextModel::read(folder)?.gpt;
-        Ok(Some(eras_train::hash(&gpt.state())))
+        task(config, &settings, &model, gpt, data)?.measured()
     }
 
     fn predict(&self, _run: &Run, _files: &[&Path]) -> Result<Vec<Result<Prediction>>> {
@@ -216,7 +203,7 @@ fn taught(run: &Run) -> Result<TextModel> {
         gpt
     } else {
         // The run holds the adapters alone.
-        let base = base(run.config())?;
+        let (base, _) = base(run.config())?;
         let mut adapted = settings.adapters(base.gpt)?;
         training::load(&mut adapted, run)?;
         adapted.merged()
@@ -225,8 +212,8 @@ fn taught(run: &Run) -> Result<TextModel> {
     TextModel::new(gpt, tokenizer, kept.bos, kept.stop)
 }
 
-/// The model that a training begins from, and that adapters are beside.
-fn base(config: &Config) -> Result<TextModel> {
+/// The model that a training begins from, and that adapters are beside; and the hash of its weights.
+fn base(config: &Config) -> Result<(TextModel, String)> {
     let origin = config.from.as_ref().ok_or_else(|| {
         Error::usage(
             "`gpt` teaches a model that is there already: say which with --from FOLDER, one of `transformers` or a run that \
@@ -234,16 +221,14 @@ fn base(config: &Config) -> Result<TextModel> {
         )
     })?;
     let base = TextModel::read(&origin.file)?;
-    if let Some(wanted) = &origin.sha256 {
-        let found = eras_train::hash(&base.gpt.state());
-        if found != *wanted {
-            return Err(Error::model_mismatch(format!(
-                "{}: the weights have SHA-256 {found}, but those that the training began from had {wanted}",
-                origin.file.display()
-            )));
-        }
+    let found = eras_train::hash(&base.gpt.state());
+    match &origin.sha256 {
+        Some(wanted) if found != *wanted => Err(Error::model_mismatch(format!(
+            "{}: the weights have SHA-256 {found}, but those that the training began from had {wanted}",
+            origin.file.display()
+        ))),
+        _ => Ok((base, found)),
     }
-    Ok(base)
 }
 
 /// To teach `model` the text at `data`, or that of the settings; `base` is what it was before.
@@ -283,6 +268,7 @@ fn task<M: GptLike + 'static>(
         model,
         objective: Next,
         checkpoint_steps: settings.checkpoint_steps,
+        origin_sha256: None,
         keeps: vec![
             (Tokenizer::FILE, tokenizer.to_json()?.into_bytes()),
             (Kept::FILE, kept),
@@ -307,7 +293,7 @@ fn findings<M: GptLike>(
     name: &str,
     learned: &Learned<'_, M, Texts>,
 ) -> Result<Findings> {
-    let (loss, base) = (learned.score.loss, base(config)?);
+    let (loss, (base, _)) = (learned.score.loss, base(config)?);
     let trainer = settings.trainer(learned.train.len());
     let before = trainer.measure(&Next, &base.gpt, learned.test)?.loss;
     let prompt = learned.test.beginning()?;
@@ -392,7 +378,9 @@ mod tests {
 
     fn config(assignments: &[&str], from: &Path, data: &Path) -> Config {
         let mut config = testing::config(&GptRecipe, assignments).unwrap();
-        let sha256 = GptRecipe.origin_sha256(from).unwrap();
+        let sha256 = Some(eras_train::hash(
+            &TextModel::read(from).unwrap().gpt.state(),
+        ));
         config.from = Some(Origin {
             file: from.to_owned(),
             sha256,

@@ -2,7 +2,7 @@
 //! which it has for one.
 
 use super::gpt_like::Next;
-use super::{TextModel, Writer, samples, texts};
+use super::{TextModel, Writer, gpt_like, samples, texts};
 use crate::classification::check_loop;
 use crate::experiment::Findings;
 use crate::minimization::{Learned, Task};
@@ -13,7 +13,6 @@ use crate::settings::{self, to_table};
 use crate::training;
 use eras_data::catalog::TINY_SHAKESPEARE;
 use eras_models::large_models::{Gpt, GptConfig, NormKind, Units};
-use eras_nn::{AdamW, Schedule};
 use eras_report::{Section, Table, format};
 use eras_tensor::{Error, Result, Rng};
 use eras_text::{Tokenizer, Windows};
@@ -148,18 +147,13 @@ impl Settings {
     fn trainer(&self) -> Trainer {
         let all = (self.epochs * self.steps) as u64;
         let warm_up = self.warm_up as u64;
-        // Norms are not drawn to zero.
-        let adam = AdamW::new(self.lr)
-            .betas(0.9, 0.99)
-            .weight_decay(self.weight_decay)
-            .clip_norm(1.0)
-            .group("*norm*", |group| group.weight_decay(0.0));
-        Trainer::for_objective(adam)
+        let adam = gpt_like::adam(self.lr, self.weight_decay);
+        Trainer::for_objective(gpt_like::spare_norms(adam))
             .batch_size(self.batch_size)
             .epochs(self.epochs)
             .steps_per_epoch(self.steps)
             .seed(self.seed)
-            .schedule(Schedule::cosine(all.saturating_sub(warm_up), 0.1).warm_up(warm_up))
+            .schedule(gpt_like::schedule(warm_up, all))
     }
 }
 
@@ -273,6 +267,7 @@ fn task(
         objective: Next,
         trainer: settings.trainer(),
         checkpoint_steps: settings.checkpoint_steps,
+        origin_sha256: None,
         keeps: vec![(Tokenizer::FILE, tokenizer.to_json()?.into_bytes())],
         curves: &[(
             "Loss, nats a character",

@@ -1,8 +1,8 @@
-//! What models of texts learn: what comes next.
+//! What models of texts learn, and how: what comes next, as nanoGPT does.
 
 use eras_data::Batch;
 use eras_models::large_models::Gpt;
-use eras_nn::{Lora, Mode, Module};
+use eras_nn::{AdamW, Lora, Mode, Module, Schedule};
 use eras_train::{Forward, Objective};
 
 /// The cross entropy of each next token, of windows of a text `(B, T)` or of documents `(B, 2, T)`.
@@ -35,4 +35,22 @@ impl<G: GptLike> Objective<G> for Next {
         });
         loss.into()
     }
+}
+
+/// The optimizer.
+pub(super) fn adam(lr: f64, weight_decay: f64) -> AdamW {
+    AdamW::new(lr)
+        .betas(0.9, 0.99)
+        .weight_decay(weight_decay)
+        .clip_norm(1.0)
+}
+
+/// The same, which does not draw norms to zero.
+pub(super) fn spare_norms(adam: AdamW) -> AdamW {
+    adam.group("*norm*", |group| group.weight_decay(0.0))
+}
+
+/// Up in the first `warm_up` of `all` steps, then down to a tenth along a half cosine.
+pub(super) fn schedule(warm_up: u64, all: u64) -> Schedule {
+    Schedule::cosine(all.saturating_sub(warm_up), 0.1).warm_up(warm_up)
 }

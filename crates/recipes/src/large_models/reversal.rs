@@ -15,7 +15,7 @@ use eras_models::large_models::{
 };
 use eras_nn::{Adam, Schedule};
 use eras_report::{Heat, Section, Table};
-use eras_tensor::{Error, Result, Rng, Tensor, nearest, no_grad};
+use eras_tensor::{Error, Result, Rng, Tensor, no_grad};
 use eras_text::Pairs;
 use eras_train::Trainer;
 use serde::{Deserialize, Serialize};
@@ -78,14 +78,7 @@ impl Settings {
     fn of(config: &Config) -> Result<Self> {
         let settings: Self = settings::read(&config.settings)?;
         check_loop(settings.epochs, settings.batch_size)?;
-        let orders = ["reverse", "sort"];
-        if !orders.contains(&&*settings.order) {
-            let hint = nearest(&settings.order, &orders);
-            let found = &settings.order;
-            return Err(Error::usage(format!(
-                "setting `order` is `{found}`, which is not known here; {hint}"
-            )));
-        }
+        settings::want_word("order", &settings.order, &["reverse", "sort"])?;
         let heads = settings.heads > 0 && settings.width.is_multiple_of(settings.heads);
         let rules = [
             // Fewer digits do not make enough rows.
@@ -218,7 +211,7 @@ impl Recipe for ReversalRecipe {
         let mut task = task(run.config())?;
         training::load(&mut task.model, run)?;
         let right = rows_right(&task.model, &task.data[1])?;
-        let mut evaluation = task.evaluate(run)?;
+        let mut evaluation = task.measured()?;
         evaluation.score.metrics.push(("rows_right".into(), right));
         Ok(evaluation)
     }
@@ -250,6 +243,7 @@ fn task(config: &Config) -> Result<Task<Transformer, NextToken, Pairs>> {
         trainer: settings.trainer(&data[0])?,
         data,
         checkpoint_steps: 0,
+        origin_sha256: None,
         keeps: Vec::new(),
         curves: &[(
             "Loss, nats a digit",
@@ -275,12 +269,16 @@ fn written(model: &Transformer, pairs: &Pairs) -> Result<Vec<Vec<u32>>> {
     Ok(best.map(Option::unwrap_or_default).collect())
 }
 
-/// The share of `pairs` that are written without a mistake.
+/// The share of `pairs` that `model` writes without a mistake.
 pub(crate) fn rows_right(model: &Transformer, pairs: &Pairs) -> Result<f64> {
-    let written = written(model, pairs)?;
+    Ok(share_right(&written(model, pairs)?, pairs))
+}
+
+/// The share of `pairs` of which this was `written`, and without a mistake.
+fn share_right(written: &[Vec<u32>], pairs: &Pairs) -> f64 {
     let is_right = |(i, row): &(usize, &Vec<u32>)| pairs.pair(*i)[1][1..] == row[..];
     let right = written.iter().enumerate().filter(is_right).count();
-    Ok(right as f64 / pairs.len() as f64)
+    right as f64 / pairs.len() as f64
 }
 
 /// Digits as they are read.
@@ -293,30 +291,33 @@ pub(crate) fn digits(tokens: &[u32]) -> Vec<String> {
 }
 
 fn findings(learned: &Learned<'_, Transformer, Pairs>) -> Result<Findings> {
-    let right = rows_right(learned.model, learned.test)?;
+    let written = written(learned.model, learned.test)?;
+    let right = share_right(&written, learned.test);
     Ok(Findings {
         measured: vec![
             Measured::new("rows_right", right, Unit::Share),
             Measured::new("test_loss", learned.score.loss, Unit::Plain),
         ],
-        sections: vec![rows(learned)?, looks(learned.model, learned.test)],
+        sections: vec![
+            rows(&written, learned.test),
+            looks(learned.model, learned.test),
+        ],
     })
 }
 
-fn rows(learned: &Learned<'_, Transformer, Pairs>) -> Result<Section> {
+fn rows(written: &[Vec<u32>], pairs: &Pairs) -> Section {
     const SHOWN: usize = 8;
-    let written = written(learned.model, learned.test)?;
     let told = |tokens: &[u32]| digits(&tokens[..tokens.len().saturating_sub(1)]).join(" ");
     let table = written
         .iter()
         .take(SHOWN)
         .enumerate()
         .fold(Table::new(["read", "written"]), |table, (i, row)| {
-            table.row([told(&learned.test.pair(i)[0]), told(row)])
+            table.row([told(&pairs.pair(i)[0]), told(row)])
         });
-    Ok(Section::new("Rows")
+    Section::new("Rows")
         .note("The first of the test, which it never saw")
-        .table(table))
+        .table(table)
 }
 
 /// Where each layer looks for each token to write, in the mean of all heads: `(T, S)` each.

@@ -1,8 +1,9 @@
 //! Texts to learn from, in files.
 
+use crate::settings;
 use eras_data::catalog::{MOBY_DICK, TINY_SHAKESPEARE};
 use eras_data::{Batch, Dataset, Search};
-use eras_tensor::{Error, Result, nearest};
+use eras_tensor::{Error, Result};
 use eras_text::{Document, Documents, Tokenizer, Windows, read_text};
 use std::path::Path;
 
@@ -15,13 +16,7 @@ pub(super) const AUTO: &str = "auto";
 /// Refuses a setting `text` that names none.
 pub(super) fn check(text: &str) -> Result<()> {
     let all = [AUTO, TINY_SHAKESPEARE.name, MOBY_DICK.name];
-    if all.contains(&text) {
-        return Ok(());
-    }
-    let hint = nearest(text, &all);
-    Err(Error::usage(format!(
-        "setting `text` is `{text}`, which is not known here; {hint}"
-    )))
+    settings::want_word("text", text, &all)
 }
 
 /// The name and the contents of the text at `data`, a file or a folder with `input.txt`, or of the one called `text`.

@@ -270,6 +270,7 @@ fn task(config: &Config) -> Result<Task<Transformer, NextToken, Pairs>> {
         },
         trainer,
         checkpoint_steps: settings.checkpoint_steps,
+        origin_sha256: None,
         keeps: vec![(Tokenizer::FILE, tokenizer.to_json()?.into_bytes())],
         curves: &[(
             "Loss, nats a token",
