@@ -3,6 +3,7 @@
 use eras_data::Batch;
 use eras_models::large_models::Gpt;
 use eras_nn::{AdamW, Lora, Mode, Module, Schedule};
+use eras_text::Documents;
 use eras_train::{Forward, Objective};
 
 /// The cross entropy of each next token, of windows of a text `(B, T)` or of documents `(B, 2, T)`.
@@ -27,6 +28,18 @@ impl GptLike for Lora<Gpt> {
 }
 
 impl<G: GptLike> Objective<G> for Next {
+    /// Windows of a text are all as long; of documents, the tokens that are learned.
+    fn count(&self, batch: &Batch) -> usize {
+        match batch.x.rank() {
+            2 => batch.x.shape()[0],
+            _ => {
+                let next = batch.y.to_vec::<i64>();
+                let learned = next.iter().filter(|n| **n != Documents::IGNORED);
+                learned.count()
+            }
+        }
+    }
+
     fn forward(&self, model: &G, batch: &Batch, mode: &Mode) -> Forward {
         let (x, y) = (&batch.x, &batch.y);
         let loss = model.with(|gpt| match x.rank() {
@@ -53,4 +66,25 @@ pub(super) fn spare_norms(adam: AdamW) -> AdamW {
 /// Up in the first `warm_up` of `all` steps, then down to a tenth along a half cosine.
 pub(super) fn schedule(warm_up: u64, all: u64) -> Schedule {
     Schedule::cosine(all.saturating_sub(warm_up), 0.1).warm_up(warm_up)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eras_data::Dataset;
+    use eras_text::{Document, Windows};
+
+    #[test]
+    fn of_documents_the_learned_tokens_count() {
+        let count = |batch: &Batch| Objective::<Gpt>::count(&Next, batch);
+        let all = [
+            Document::text(vec![5, 6, 7, 8, 9]),
+            Document::answer(&[1, 2, 3], &[4]),
+        ];
+        let documents = Documents::packed(&all, 4);
+        let batches = [0, 1].map(|i| documents.batch(&[i]).unwrap());
+        assert_eq!(batches.each_ref().map(count), [4, 1]);
+        let windows = Windows::in_line(vec![1, 2, 3, 4, 5], 2);
+        assert_eq!(count(&windows.batch(&[0, 1]).unwrap()), 2);
+    }
 }
