@@ -10,77 +10,45 @@
 //! takes anyway. Chunks are cut by the shape alone and added in order.
 
 use crate::Float;
-use crate::buffer::{Buffer, Plain};
+use crate::buffer::Buffer;
 use crate::cross_entropy::{self, Kept, Labels};
-use crate::elementwise::map;
 use crate::linear::column_sums;
-use crate::matmul::{self, Epilogue, Mat};
-use half::bf16;
+use crate::matmul::{Epilogue, Mat, matmul, matmul_rounded};
 
 /// Most logits of a chunk.
 const LOGITS: usize = 1 << 24;
 
-/// What products whose sums are `T` multiply.
-pub trait Factor<T: Float>: Plain {
-    /// `c (m, n)` from `a (m, k)` and `b (k, n)`.
-    fn multiply(
-        c: &mut [T],
-        size: (usize, usize, usize),
-        a: Mat<'_, Self>,
-        b: Mat<'_, Self>,
-        epilogue: &Epilogue<'_, T>,
-    );
-
-    /// Calls `run` with `x` as factors.
-    fn with<R>(x: &[T], run: impl FnOnce(&[Self]) -> R) -> R;
+/// What the losses come from.
+#[derive(Debug, Clone, Copy)]
+pub struct Inputs<'a, T> {
+    /// `(N, k)`
+    pub x: &'a [T],
+    /// `(n, k)`
+    pub w: &'a [T],
+    /// `(n)`
+    pub bias: Option<&'a [T]>,
+    /// Of each row.
+    pub labels: Labels<'a, T>,
+    /// Whether the factors of all products are rounded to bf16 ([`matmul_rounded`]): only f32 can be.
+    pub rounded: bool,
 }
 
-impl<T: Float> Factor<T> for T {
+impl<T: Float> Inputs<'_, T> {
+    /// `c (m, n)` from `a (m, k)` and `b (k, n)`.
     fn multiply(
+        &self,
         c: &mut [T],
         size: (usize, usize, usize),
         a: Mat<'_, T>,
         b: Mat<'_, T>,
         epilogue: &Epilogue<'_, T>,
     ) {
-        matmul::matmul(c, size, a, b, epilogue);
+        if self.rounded {
+            matmul_rounded(c, size, a, b, epilogue);
+        } else {
+            matmul(c, size, a, b, epilogue);
+        }
     }
-
-    fn with<R>(x: &[T], run: impl FnOnce(&[T]) -> R) -> R {
-        run(x)
-    }
-}
-
-impl Factor<f32> for bf16 {
-    fn multiply(
-        c: &mut [f32],
-        size: (usize, usize, usize),
-        a: Mat<'_, Self>,
-        b: Mat<'_, Self>,
-        epilogue: &Epilogue<'_, f32>,
-    ) {
-        matmul::matmul_half(c, size, a, b, epilogue);
-    }
-
-    fn with<R>(x: &[f32], run: impl FnOnce(&[Self]) -> R) -> R {
-        let mut narrow = Buffer::new(size_of_val(x) / 2);
-        let to = narrow.slice_mut();
-        map(to, x, Self::from_f32);
-        run(to)
-    }
-}
-
-/// What the losses come from.
-#[derive(Debug, Clone, Copy)]
-pub struct Inputs<'a, T, F> {
-    /// `(N, k)`
-    pub x: &'a [F],
-    /// `(n, k)`
-    pub w: &'a [F],
-    /// `(n)`
-    pub bias: Option<&'a [T]>,
-    /// Of each row.
-    pub labels: Labels<'a, T>,
 }
 
 /// The gradients of the sum of all losses times `factor`; only those with a place are computed.
@@ -100,7 +68,7 @@ pub struct Gradients<'a, T> {
 ///
 /// # Panics
 /// If the lengths do not fit, or a label is no class.
-pub fn forward<T: Float, F: Factor<T>>(loss: &mut [T], inputs: &Inputs<'_, T, F>, n: usize) {
+pub fn forward<T: Float>(loss: &mut [T], inputs: &Inputs<'_, T>, n: usize) {
     let mut kept = Buffer::new(2 * size_of_val(loss));
     let (max, scale) = kept.slice_mut::<T>().split_at_mut(loss.len());
     for_chunks(loss, inputs, n, |loss, rows, logits| {
@@ -117,10 +85,10 @@ pub fn forward<T: Float, F: Factor<T>>(loss: &mut [T], inputs: &Inputs<'_, T, F>
 ///
 /// # Panics
 /// If the lengths do not fit, or a label is no class.
-pub fn forward_backward<T: Float, F: Factor<T>>(
+pub fn forward_backward<T: Float>(
     loss: &mut [T],
     gradients: &mut Gradients<'_, T>,
-    inputs: &Inputs<'_, T, F>,
+    inputs: &Inputs<'_, T>,
     n: usize,
 ) {
     let k = inputs.w.len() / n;
@@ -147,30 +115,22 @@ pub fn forward_backward<T: Float, F: Factor<T>>(
                 db.iter_mut().zip(sums).for_each(|(db, sum)| *db += *sum);
             }
         }
-        F::with(logits, |g| {
-            let g = Mat::rows(g, n);
-            if let Some(dx) = dx {
-                let w = Mat::rows(inputs.w, k);
-                F::multiply(
-                    &mut dx[part.clone()],
-                    (count, n, k),
-                    g,
-                    w,
-                    &Epilogue::default(),
-                );
-            }
-            if let Some(dw) = dw {
-                let x = Mat::rows(&inputs.x[part], k);
-                F::multiply(dw, (n, count, k), g.t(), x, &accumulate);
-            }
-        });
+        let g = Mat::rows(&*logits, n);
+        if let Some(dx) = dx {
+            let (dx, w) = (&mut dx[part.clone()], Mat::rows(inputs.w, k));
+            inputs.multiply(dx, (count, n, k), g, w, &Epilogue::default());
+        }
+        if let Some(dw) = dw {
+            let x = Mat::rows(&inputs.x[part], k);
+            inputs.multiply(dw, (n, count, k), g.t(), x, &accumulate);
+        }
     });
 }
 
 /// Calls `work` with the losses of a chunk of rows, these rows, and their logits.
-fn for_chunks<T: Float, F: Factor<T>>(
+fn for_chunks<T: Float>(
     loss: &mut [T],
-    inputs: &Inputs<'_, T, F>,
+    inputs: &Inputs<'_, T>,
     n: usize,
     mut work: impl FnMut(&mut [T], std::ops::Range<usize>, &mut [T]),
 ) {
@@ -192,7 +152,7 @@ fn for_chunks<T: Float, F: Factor<T>>(
             bias: inputs.bias,
             ..Epilogue::default()
         };
-        F::multiply(logits, (rows.len(), k, n), x, w.t(), &epilogue);
+        inputs.multiply(logits, (rows.len(), k, n), x, w.t(), &epilogue);
         work(&mut loss[rows.clone()], rows, logits);
     }
 }

@@ -12,7 +12,8 @@ mod half;
 pub(crate) mod portable;
 pub(crate) mod tile;
 
-pub use half::{HalfFloat, matmul_half, matmul_half_batched, matmul_half_narrow};
+pub use half::{HalfFloat, matmul_half, matmul_half_narrow};
+pub use half::{matmul_rounded, matmul_rounded_batched};
 
 /// A matrix in a slice: element `(i, j)` is `data[i * row_stride + j * col_stride]`.
 ///
@@ -219,13 +220,13 @@ fn check_batch<T: Copy>(
 }
 
 #[track_caller]
-fn check<T>(
+fn check<T, O>(
     k: usize,
     n: usize,
     m: usize,
     a: &Mat<'_, T>,
     b: &Mat<'_, T>,
-    epilogue: &Epilogue<'_, T>,
+    epilogue: &Epilogue<'_, O>,
 ) {
     a.check("a", m, k);
     b.check("b", k, n);
@@ -301,8 +302,8 @@ unsafe fn own<T: Float>(
         ($f32:ty, $f64:ty) => {
             // SAFETY: the processor has just been asked; the rest is this function's contract.
             unsafe {
-                tile::on_slices::<$f32, T, T>(c, size, a, b, epilogue)
-                    || tile::on_slices::<$f64, T, T>(c, size, a, b, epilogue)
+                tile::on_slices::<$f32, f32, T, T>(c, size, a, b, epilogue)
+                    || tile::on_slices::<$f64, f64, T, T>(c, size, a, b, epilogue)
             }
         };
     }

@@ -1,13 +1,14 @@
 //! In what numbers the products of `f32` matrices multiply.
 
-use crate::{Dtype, Tensor};
+use crate::Dtype;
 use std::cell::Cell;
 
 thread_local! {
     static PRECISION: Cell<Precision> = const { Cell::new(Precision(Dtype::F32)) };
 }
 
-/// Runs `f` with the matrix products of `f32` tensors ([`Tensor::matmul`], [`Tensor::linear`], [`Tensor::einsum`])
+/// Runs `f` with the matrix products of `f32` tensors ([`Tensor::matmul`](crate::Tensor::matmul),
+/// [`Tensor::linear`](crate::Tensor::linear), [`Tensor::einsum`](crate::Tensor::einsum))
 /// multiplying in `dtype`, which is `F32` or `BF16`; so will their backward passes, whenever they run.
 ///
 /// In `BF16` both factors are rounded to 8 bits of mantissa, their products are exact, and the sums are `f32`, as is the
@@ -57,21 +58,16 @@ impl Precision {
         f()
     }
 
-    /// A factor as products multiply it, without history.
-    pub(crate) fn factor(self, x: &Tensor) -> Tensor {
-        let x = x.detach();
-        if x.dtype() == Dtype::F32 {
-            x.to_dtype(self.0)
-        } else {
-            x
-        }
+    /// Whether products of such tensors round their factors to bf16.
+    pub(crate) fn rounds(self, dtype: Dtype) -> bool {
+        (self.0, dtype) == (Dtype::BF16, Dtype::F32)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Rng, checkpoint};
+    use crate::{Rng, Tensor, checkpoint};
 
     /// Loss and gradients of a small network, which come from products of all kinds.
     fn step(precision: Dtype) -> Vec<f32> {

@@ -3,7 +3,7 @@
 //! A tile is up to 14 rows by two vectors of C, in 28 of the 32 registers. Every element is one chain of fused
 //! multiply-adds in the order of `k`, however the product is cut; that is why all ways to cut it give the same bits.
 
-use super::tile::{Micro, Places, Run, Tile, View};
+use super::tile::{Micro, Places, Run, Source, Tile, View};
 use half::bf16;
 use std::arch::x86_64::*;
 
@@ -182,6 +182,13 @@ fn bits(x: __m512i) -> __m512bh {
     unsafe { std::mem::transmute(x) }
 }
 
+/// The same bits as another vector.
+#[inline(always)]
+fn units(x: __m512bh) -> __m512i {
+    // SAFETY: both are 512 bits without invalid values.
+    unsafe { std::mem::transmute(x) }
+}
+
 impl Micro for F32 {
     type In = f32;
     type Out = f32;
@@ -327,6 +334,53 @@ impl Micro for Bf16 {
     }
 }
 
+impl Source<Bf16> for f32 {
+    unsafe fn pack(to: *mut bf16, width: usize, from: View<Self>, lanes: usize, depth: usize) {
+        // SAFETY: as of `Bf16::pack`.
+        unsafe {
+            let even = depth / 2 * 2;
+            if from.lane == 1 {
+                round_16(to, width, from.at, from.step, lanes, even);
+            } else if from.step == 1 {
+                transpose_rounded(
+                    to.cast(),
+                    width,
+                    from.at.cast(),
+                    from.lane * 4,
+                    lanes,
+                    even / 2,
+                );
+            } else {
+                return round_plain(to, width, from, lanes, depth);
+            }
+            if even < depth {
+                let rest = View {
+                    at: from.at.add(even * from.step),
+                    ..from
+                };
+                round_plain(to.add(even * width), width, rest, lanes, 1);
+            }
+        }
+    }
+}
+
+/// [`Source::pack`] to [`Bf16`] for any strides.
+unsafe fn round_plain(to: *mut bf16, width: usize, from: View<f32>, lanes: usize, depth: usize) {
+    for p in 0..depth.next_multiple_of(2) {
+        for i in 0..width {
+            // SAFETY: `i` and `p` stay within what the caller vouches for.
+            unsafe {
+                let to = to.add(p / 2 * 2 * width + i * 2 + p % 2);
+                *to = if i < lanes && p < depth {
+                    bf16::from_f32(*from.from(i, p).at)
+                } else {
+                    bf16::ZERO
+                };
+            }
+        }
+    }
+}
+
 /// [`Micro::turned`] of `R` rows, without what follows the products.
 #[target_feature(enable = "avx512f")]
 unsafe fn turned_f32<const R: usize>(t: &Tile<'_, f32, f32>) {
@@ -437,71 +491,103 @@ unsafe fn copy_f32(
     }
 }
 
-/// Packs lanes that lie `stride` bytes apart, each a run of 32-bit units: a transpose in blocks of 16 by 16.
-#[target_feature(enable = "avx512f")]
-unsafe fn transpose_32(
-    to: *mut f32,
-    width: usize,
-    from: *const u8,
-    stride: usize,
-    lanes: usize,
-    units: usize,
-) {
-    for lane in (0..width).step_by(16) {
-        let (have, out) = (lanes.saturating_sub(lane).min(16), (width - lane).min(16));
-        for unit in (0..units).step_by(16) {
-            let depth = (units - unit).min(16);
-            let from = from.wrapping_add(lane * stride + unit * 4);
-            // SAFETY: the block lies within what the caller vouches for.
-            unsafe {
-                let to = to.add(unit * width + lane);
-                if (have, out, depth) == (16, 16, 16) {
-                    transpose_block::<true>(to, width, from, stride, 16, 16, 16);
-                } else {
-                    transpose_block::<false>(to, width, from, stride, have, out, depth);
+/// A packing of lanes that lie `stride` bytes apart, each a run of units: a transpose in blocks of 16 by 16.
+macro_rules! transposed {
+    ($name:ident, $block:ident, $features:literal, $bytes:literal,
+     |$row:ident, $full:ident, $depth:ident| $load:expr) => {
+        #[target_feature(enable = $features)]
+        unsafe fn $name(
+            to: *mut f32,
+            width: usize,
+            from: *const u8,
+            stride: usize,
+            lanes: usize,
+            units: usize,
+        ) {
+            for lane in (0..width).step_by(16) {
+                let (have, out) = (lanes.saturating_sub(lane).min(16), (width - lane).min(16));
+                for unit in (0..units).step_by(16) {
+                    let depth = (units - unit).min(16);
+                    let from = from.wrapping_add(lane * stride + unit * $bytes);
+                    // SAFETY: the block lies within what the caller vouches for.
+                    unsafe {
+                        let to = to.add(unit * width + lane);
+                        if (have, out, depth) == (16, 16, 16) {
+                            $block::<true>(to, width, from, stride, 16, 16, 16);
+                        } else {
+                            $block::<false>(to, width, from, stride, have, out, depth);
+                        }
+                    }
                 }
             }
         }
-    }
-}
 
-/// A block with `have` lanes to read, `out` lanes to write and `depth` units of each.
-#[inline]
-#[target_feature(enable = "avx512f")]
-unsafe fn transpose_block<const FULL: bool>(
-    to: *mut f32,
-    width: usize,
-    from: *const u8,
-    stride: usize,
-    have: usize,
-    out: usize,
-    depth: usize,
-) {
-    // SAFETY: masks keep loads within `depth` and stores within `out`; only rows that there are get read.
-    unsafe {
-        let mut r = [_mm512_setzero_ps(); 16];
-        for i in 0..16 {
-            if FULL || i < have {
-                let row = from.add(i * stride);
-                // The same lanes come again some blocks later.
-                _mm_prefetch::<_MM_HINT_T0>(row.wrapping_add(AHEAD).cast());
-                r[i] = if FULL {
-                    _mm512_loadu_ps(row.cast())
-                } else {
-                    _mm512_maskz_loadu_ps(first(depth), row.cast())
-                };
+        /// A block with `have` lanes to read, `out` lanes to write and `depth` units of each.
+        #[inline]
+        #[target_feature(enable = $features)]
+        unsafe fn $block<const FULL: bool>(
+            to: *mut f32,
+            width: usize,
+            from: *const u8,
+            stride: usize,
+            have: usize,
+            out: usize,
+            depth: usize,
+        ) {
+            // SAFETY: masks keep loads within `depth` and stores within `out`; only rows that there are get read.
+            unsafe {
+                let mut r = [_mm512_setzero_ps(); 16];
+                for i in 0..16 {
+                    if FULL || i < have {
+                        let $row = from.add(i * stride);
+                        // The same lanes come again some blocks later.
+                        _mm_prefetch::<_MM_HINT_T0>($row.wrapping_add(AHEAD).cast());
+                        let ($full, $depth) = (FULL, depth);
+                        r[i] = $load;
+                    }
+                }
+                let r = transpose(r);
+                for p in 0..16 {
+                    if FULL {
+                        _mm512_storeu_ps(to.add(p * width), r[p]);
+                    } else if p < depth {
+                        _mm512_mask_storeu_ps(to.add(p * width), first(out), r[p]);
+                    }
+                }
             }
         }
-        let r = transpose(r);
-        for p in 0..16 {
-            if FULL {
-                _mm512_storeu_ps(to.add(p * width), r[p]);
-            } else if p < depth {
-                _mm512_mask_storeu_ps(to.add(p * width), first(out), r[p]);
-            }
-        }
-    }
+    };
 }
+// Units of 32 bits as they are.
+transposed!(
+    transpose_32,
+    transpose_block,
+    "avx512f",
+    4,
+    |row, full, depth| if full {
+        _mm512_loadu_ps(row.cast())
+    } else {
+        _mm512_maskz_loadu_ps(first(depth), row.cast())
+    }
+);
+// Units of two f32, each of which becomes two bf16.
+transposed!(
+    transpose_rounded,
+    transpose_rounded_block,
+    "avx512f,avx512bf16",
+    8,
+    |row, full, depth| {
+        let (low, high) = if full {
+            (u16::MAX, u16::MAX)
+        } else {
+            (first(2 * depth), first((2 * depth).saturating_sub(16)))
+        };
+        let row = row.cast::<f32>();
+        let low = _mm512_maskz_loadu_ps(low, row);
+        let high = _mm512_maskz_loadu_ps(high, row.wrapping_add(16));
+        _mm512_castsi512_ps(units(_mm512_cvtne2ps_pbh(high, low)))
+    }
+);
 
 /// [`Micro::gather`] of lanes that lie in at most `R` runs to each vector.
 #[target_feature(enable = "avx512f")]
@@ -667,6 +753,35 @@ unsafe fn interleave_16(
             if width > 16 {
                 let both = _mm512_permutex2var_epi16(even, high, odd);
                 _mm512_mask_storeu_epi32(to.add(16), out1, both);
+            }
+        }
+    }
+}
+
+/// Packs f32 rows that lie along the lanes as bf16, two steps of `k` side by side; `depth` is even.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+unsafe fn round_16(
+    to: *mut bf16,
+    width: usize,
+    from: *const f32,
+    step: usize,
+    lanes: usize,
+    depth: usize,
+) {
+    let places: [u16; 32] = std::array::from_fn(|i| i as u16 / 2 + 16 * (i as u16 % 2));
+    // SAFETY: both are 512 bits without invalid values.
+    let places: __m512i = unsafe { std::mem::transmute(places) };
+    for p in (0..depth).step_by(2) {
+        for lane in (0..width).step_by(16) {
+            let (have, out) = (lanes.saturating_sub(lane), first(width - lane));
+            // SAFETY: masks keep loads within the `lanes` and stores within the `width` that the caller vouches for.
+            unsafe {
+                let from = from.wrapping_add(p * step + lane);
+                let even = _mm512_maskz_loadu_ps(first(have), from);
+                let odd = _mm512_maskz_loadu_ps(first(have), from.wrapping_add(step));
+                let both = units(_mm512_cvtne2ps_pbh(odd, even));
+                let both = _mm512_permutexvar_epi16(places, both);
+                _mm512_mask_storeu_epi32(to.add(p * width).cast::<i32>().add(lane), out, both);
             }
         }
     }

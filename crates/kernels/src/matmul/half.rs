@@ -1,9 +1,10 @@
-//! Products of bf16 or f16, summed in f32.
+//! Products of bf16 or f16, or of f32 that is rounded to bf16 on the way, summed in f32.
 
-use super::{Epilogue, Mat, check_batch, check_bias, deal, unchecked};
-use crate::buffer::Buffer;
-use crate::team;
+use super::{Epilogue, Mat, check, check_batch, deal, unchecked};
+use crate::buffer::{Buffer, Plain};
+use crate::{Float, team};
 use half::{bf16, f16};
+use std::any::TypeId;
 
 /// `bf16` or `f16`: numbers that are stored narrow and computed in f32.
 pub trait HalfFloat: Copy + Send + Sync + std::fmt::Debug + 'static {
@@ -51,7 +52,7 @@ impl HalfFloat for bf16 {
         use super::{avx512, tile};
         // SAFETY: the processor has been asked, and the operands have been checked.
         avx512::bf16_available()
-            && unsafe { tile::on_slices::<avx512::Bf16, Self, f32>(c, size, a, b, epilogue) }
+            && unsafe { tile::on_slices::<avx512::Bf16, Self, Self, f32>(c, size, a, b, epilogue) }
     }
 }
 
@@ -75,20 +76,49 @@ pub fn matmul_half<H: HalfFloat>(
         "matmul: c has {} elements, wanted [{m}, {n}]",
         c.len()
     );
-    check_half(k, n, m, &a, &b, epilogue);
+    check(k, n, m, &a, &b, epilogue);
     checked(c, (m, k, n), a, b, epilogue);
 }
 
-/// Products of one size in f32 from operands in bf16 or f16, as [`matmul_batched`](super::matmul_batched).
+/// As [`matmul`](super::matmul) of f32, both of whose factors are rounded to bf16 first. With AVX512-BF16 that is done while
+/// they are packed: no narrow copy is ever there.
+///
+/// ```
+/// use eras_kernels::matmul::{Epilogue, Mat, matmul_rounded};
+/// let (x, mut y) = ([1.0 + 1.0 / 512.0], [0.0f32]);
+/// matmul_rounded(&mut y, (1, 1, 1), Mat::rows(&x, 1), Mat::rows(&x, 1), &Epilogue::default());
+/// assert_eq!(y, [1.0]);
+/// ```
 ///
 /// # Panics
-/// As [`matmul_batched`](super::matmul_batched).
+/// As `matmul`, and if `T` is not `f32`.
 #[track_caller]
-pub fn matmul_half_batched<H: HalfFloat>(
-    c: &mut [f32],
+pub fn matmul_rounded<T: Float>(
+    c: &mut [T],
     (m, k, n): (usize, usize, usize),
-    a: Mat<'_, H>,
-    b: Mat<'_, H>,
+    a: Mat<'_, T>,
+    b: Mat<'_, T>,
+    epilogue: &Epilogue<'_, T>,
+) {
+    assert!(
+        Some(c.len()) == m.checked_mul(n),
+        "matmul: c has {} elements, wanted [{m}, {n}]",
+        c.len()
+    );
+    check(k, n, m, &a, &b, epilogue);
+    rounded(c, (m, k, n), a, b, epilogue);
+}
+
+/// Products of one size as of [`matmul_rounded`], from operands as of [`matmul_batched`](super::matmul_batched).
+///
+/// # Panics
+/// As `matmul_batched`, and if `T` is not `f32`.
+#[track_caller]
+pub fn matmul_rounded_batched<T: Float>(
+    c: &mut [T],
+    (m, k, n): (usize, usize, usize),
+    a: Mat<'_, T>,
+    b: Mat<'_, T>,
     offsets: &[(usize, usize)],
 ) {
     check_batch(c.len(), (m, k, n), &a, &b, offsets);
@@ -96,8 +126,53 @@ pub fn matmul_half_batched<H: HalfFloat>(
         return;
     }
     deal(c, (m, k, n), offsets, |c, (i, j)| {
-        checked(c, (m, k, n), a.from(i), b.from(j), &Epilogue::default());
+        rounded(c, (m, k, n), a.from(i), b.from(j), &Epilogue::default());
     });
+}
+
+/// [`matmul_rounded`] of operands that fit.
+fn rounded<T: Float>(
+    c: &mut [T],
+    (m, k, n): (usize, usize, usize),
+    a: Mat<'_, T>,
+    b: Mat<'_, T>,
+    epilogue: &Epilogue<'_, T>,
+) {
+    assert!(
+        TypeId::of::<T>() == TypeId::of::<f32>(),
+        "matmul: {} is not rounded to bf16, only f32",
+        std::any::type_name::<T>()
+    );
+    if c.is_empty() {
+        return;
+    }
+    #[cfg(target_arch = "x86_64")]
+    {
+        use super::{avx512, tile};
+        if avx512::bf16_available() {
+            // SAFETY: the processor has been asked, and the operands have been checked.
+            let done =
+                unsafe { tile::on_slices::<avx512::Bf16, f32, T, T>(c, (m, k, n), a, b, epilogue) };
+            if done {
+                return;
+            }
+        }
+    }
+    rounded_copies(c, (m, k, n), a, b, epilogue);
+}
+
+/// The product of rounded copies.
+pub(super) fn rounded_copies<T: Float>(
+    c: &mut [T],
+    (m, k, n): (usize, usize, usize),
+    a: Mat<'_, T>,
+    b: Mat<'_, T>,
+    epilogue: &Epilogue<'_, T>,
+) {
+    let round = |x: T| T::of(bf16::from_f32(x.to_f64() as f32).to_f64());
+    let (a, b) = (copy(&a, m, k, round), copy(&b, k, n, round));
+    let (a, b) = (Mat::rows(a.slice(), k), Mat::rows(b.slice(), n));
+    unchecked(c, (m, k, n), a, b, epilogue);
 }
 
 /// [`matmul_half`] of operands that fit.
@@ -138,20 +213,6 @@ pub fn matmul_half_narrow<H: HalfFloat>(
     });
 }
 
-#[track_caller]
-fn check_half<H>(
-    k: usize,
-    n: usize,
-    m: usize,
-    a: &Mat<'_, H>,
-    b: &Mat<'_, H>,
-    epilogue: &Epilogue<'_, f32>,
-) {
-    a.check("a", m, k);
-    b.check("b", k, n);
-    check_bias(n, epilogue);
-}
-
 /// The product of widened copies.
 pub(super) fn widened<H: HalfFloat>(
     c: &mut [f32],
@@ -160,33 +221,30 @@ pub(super) fn widened<H: HalfFloat>(
     b: Mat<'_, H>,
     epilogue: &Epilogue<'_, f32>,
 ) {
-    let (wide_a, wide_b) = (widen(&a, m, k), widen(&b, k, n));
-    unchecked(
-        c,
-        (m, k, n),
-        Mat::rows(wide_a.slice(), k),
-        Mat::rows(wide_b.slice(), n),
-        epilogue,
-    );
+    let (a, b) = (copy(&a, m, k, H::widen), copy(&b, k, n, H::widen));
+    let (a, b) = (Mat::rows(a.slice(), k), Mat::rows(b.slice(), n));
+    unchecked(c, (m, k, n), a, b, epilogue);
 }
 
-/// A dense f32 copy.
-fn widen<H: HalfFloat>(x: &Mat<'_, H>, rows: usize, cols: usize) -> Buffer {
-    let mut wide = Buffer::new(rows * cols * size_of::<f32>());
+/// A dense copy of what `f` makes of each element.
+fn copy<T: Copy + Sync, U: Plain>(
+    x: &Mat<'_, T>,
+    rows: usize,
+    cols: usize,
+    f: impl Fn(T) -> U + Sync,
+) -> Buffer {
+    let mut to = Buffer::new(rows * cols * size_of::<U>());
     if cols > 0 {
         let chunk = (1_usize << 14).div_ceil(cols);
-        team::split(
-            team::Rows::new(wide.slice_mut::<f32>(), cols),
-            chunk,
-            |first, part| {
-                for (i, row) in part.chunks_exact_mut(cols).enumerate() {
-                    let start = (first + i) * x.row_stride;
-                    row.iter_mut()
-                        .enumerate()
-                        .for_each(|(j, w)| *w = x.data[start + j * x.col_stride].widen());
-                }
-            },
-        );
+        let places = team::Rows::new(to.slice_mut::<U>(), cols);
+        team::split(places, chunk, |first, part| {
+            for (i, row) in part.chunks_exact_mut(cols).enumerate() {
+                let start = (first + i) * x.row_stride;
+                row.iter_mut()
+                    .enumerate()
+                    .for_each(|(j, to)| *to = f(x.data[start + j * x.col_stride]));
+            }
+        });
     }
-    wide
+    to
 }

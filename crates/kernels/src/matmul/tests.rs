@@ -172,7 +172,9 @@ macro_rules! by {
         |c: &mut [$t], size: Size, a: Mat<'_, $t>, b: Mat<'_, $t>, epilogue: &Epilogue<'_, $t>| {
             if !c.is_empty() {
                 // SAFETY: the tests' operands fit, and the processor has been asked.
-                assert!(unsafe { tile::on_slices::<$kernels, $t, $t>(c, size, a, b, epilogue) });
+                assert!(unsafe {
+                    tile::on_slices::<$kernels, $t, $t, $t>(c, size, a, b, epilogue)
+                });
             }
         }
     };
@@ -275,6 +277,86 @@ fn half_products_equal_their_definition() {
     });
 }
 
+/// Operands of every size and layout, their sizes, and what the result holds before.
+fn for_operands(check: impl Fn(Size, Mat<'_, f32>, Mat<'_, f32>, &[f32])) {
+    for (m, k, n) in SIZES {
+        for la in [(k, 1), (1, m), (2 * k + 1, 2)] {
+            for lb in [(n, 1), (1, k), (2 * n + 1, 2)] {
+                let make = |len, seed| -> Vec<f32> {
+                    numbers(len, seed).iter().map(|&x| x as f32).collect()
+                };
+                let (a, b) = (make(reach(m, k, la), 1), make(reach(k, n, lb), 2));
+                check((m, k, n), mat(&a, la), mat(&b, lb), &make(m * n, 3));
+            }
+        }
+    }
+}
+
+#[test]
+fn rounding_on_the_way_gives_the_bits_of_operands_rounded_before() {
+    let narrow =
+        |x: &Mat<'_, f32>| -> Vec<bf16> { x.data.iter().map(|&x| bf16::from_f32(x)).collect() };
+    let accumulate = Epilogue {
+        accumulate: true,
+        ..Epilogue::default()
+    };
+    for_operands(|size, a, b, c0| {
+        let (narrow_a, narrow_b) = (narrow(&a), narrow(&b));
+        let a16 = mat(&narrow_a, (a.row_stride, a.col_stride));
+        let b16 = mat(&narrow_b, (b.row_stride, b.col_stride));
+        let result = |f: &dyn Fn(&mut [f32])| {
+            let mut c = c0.to_vec();
+            f(&mut c);
+            c.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            result(&|c| matmul_rounded(c, size, a, b, &accumulate)),
+            result(&|c| matmul_half(c, size, a16, b16, &accumulate)),
+            "{size:?}"
+        );
+        if !c0.is_empty() {
+            assert_eq!(
+                result(&|c| half::rounded_copies(c, size, a, b, &accumulate)),
+                result(&|c| half::widened(c, size, a16, b16, &accumulate)),
+                "{size:?}, elsewhere"
+            );
+        }
+    });
+}
+
+#[test]
+fn what_is_no_number_survives_rounding() {
+    let x = [f32::NAN, f32::INFINITY, f32::MAX, 1.0];
+    let mut y = [0.0; 4];
+    matmul_rounded(
+        &mut y,
+        (4, 1, 1),
+        Mat::rows(&x, 1),
+        Mat::rows(&x[3..], 1),
+        &Epilogue::default(),
+    );
+    assert!(y[0].is_nan());
+    assert_eq!(
+        y[1..],
+        [f32::INFINITY, f32::INFINITY, 1.0],
+        "the largest f32 rounds up"
+    );
+}
+
+#[test]
+#[should_panic(expected = "matmul: f64 is not rounded to bf16, only f32")]
+fn other_numbers_than_f32_are_not_rounded() {
+    let x = [1.0f64];
+    let mut y = [0.0];
+    matmul_rounded(
+        &mut y,
+        (1, 1, 1),
+        Mat::rows(&x, 1),
+        Mat::rows(&x, 1),
+        &Epilogue::default(),
+    );
+}
+
 #[test]
 fn narrow_results_are_the_wide_ones_rounded() {
     let (m, k, n) = (37, 130, 75);
@@ -366,6 +448,14 @@ fn threads_and_blocks_of_rows_change_no_bit_in_bf16() {
     check_same_bits(bf16::from_f64, |c, size, a, b| {
         matmul_half(c, size, a, b, &Epilogue::default())
     });
+}
+
+#[test]
+fn threads_and_blocks_of_rows_change_no_bit_where_f32_is_rounded() {
+    check_same_bits(
+        |x| x as f32,
+        |c, size, a, b| matmul_rounded(c, size, a, b, &Epilogue::default()),
+    );
 }
 
 #[test]

@@ -122,6 +122,27 @@ pub(crate) trait Micro {
     }
 }
 
+/// Numbers that a kernel's operands are packed from.
+pub(crate) trait Source<K: Micro>: Copy + Send + Sync + 'static {
+    /// [`Micro::pack`] of such numbers.
+    ///
+    /// # Safety
+    /// As of [`Micro::pack`].
+    unsafe fn pack(to: *mut K::In, width: usize, from: View<Self>, lanes: usize, depth: usize);
+}
+
+impl<K: Micro> Source<K> for K::In {
+    unsafe fn pack(to: *mut K::In, width: usize, from: View<K::In>, lanes: usize, depth: usize) {
+        // SAFETY: handed on.
+        unsafe { K::pack(to, width, from, lanes, depth) }
+    }
+}
+
+/// Whether the kernel may read such numbers as they lie.
+fn same<K: Micro, S: Source<K>>() -> bool {
+    TypeId::of::<S>() == TypeId::of::<K::In>()
+}
+
 /// Places in memory; along lanes or along steps it is known where they follow each other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Places<'a> {
@@ -260,12 +281,12 @@ const SHARED: usize = 1 << 21;
 const SERIAL: usize = 1 << 18;
 
 /// `c (m, n)` from `a (m, k)` and `b (k, n)`, the views being lanes by `k`.
-pub(super) struct Product<'a, I, O> {
+pub(super) struct Product<'a, S, O> {
     pub(super) m: usize,
     pub(super) k: usize,
     pub(super) n: usize,
-    pub(super) a: View<I>,
-    pub(super) b: View<I>,
+    pub(super) a: View<S>,
+    pub(super) b: View<S>,
     pub(super) c: C<O>,
     pub(super) load: bool,
     pub(super) finish: &'a Finish<O>,
@@ -286,14 +307,14 @@ unsafe impl<O: Send> Sync for C<O> {}
 /// # Safety
 /// The processor has the kernel's instructions; `a`, `b`, `c` and the bias reach as far as `m`, `k`, `n` say, and
 /// nobody else uses C.
-pub(super) unsafe fn product<K: Micro>(p: &Product<'_, K::In, K::Out>) {
-    if K::STRIDED && p.m <= K::ROWS && p.b.lane == 1 {
+pub(super) unsafe fn product<K: Micro, S: Source<K>>(p: &Product<'_, S, K::Out>) {
+    if same::<K, S>() && K::STRIDED && p.m <= K::ROWS && p.b.lane == 1 {
         // SAFETY: handed on.
-        return unsafe { few_rows::<K, false>(p) };
+        return unsafe { few_rows::<K, S, false>(p) };
     }
-    if p.m <= K::TURNED_ROWS && p.b.step == 1 {
+    if same::<K, S>() && p.m <= K::TURNED_ROWS && p.b.step == 1 {
         // SAFETY: handed on.
-        return unsafe { few_rows::<K, true>(p) };
+        return unsafe { few_rows::<K, S, true>(p) };
     }
     let longest =
         p.k.div_ceil(p.k.div_ceil(LONGEST).max(1))
@@ -311,9 +332,9 @@ pub(super) unsafe fn product<K: Micro>(p: &Product<'_, K::In, K::Out>) {
         unsafe {
             let panels = p.n.div_ceil(K::COLS);
             if panels >= 8 || panels >= p.m.div_ceil(K::ROWS) {
-                by_columns::<K>(p, part);
+                by_columns::<K, S>(p, part);
             } else {
-                by_rows::<K>(p, part);
+                by_rows::<K, S>(p, part);
             }
         }
     }
@@ -332,7 +353,7 @@ struct Part {
 
 /// One row of tiles: each element of B is used once, so nothing is packed. Columns of B lie beside each other, or where
 /// `TURNED` are runs along `k`.
-unsafe fn few_rows<K: Micro, const TURNED: bool>(p: &Product<'_, K::In, K::Out>) {
+unsafe fn few_rows<K: Micro, S: Source<K>, const TURNED: bool>(p: &Product<'_, S, K::Out>) {
     let chunk = if p.m * p.k * p.n <= SERIAL {
         p.n
     } else {
@@ -349,10 +370,10 @@ unsafe fn few_rows<K: Micro, const TURNED: bool>(p: &Product<'_, K::In, K::Out>)
             rows: p.m,
             cols: K::COLS.min(p.n - j),
             units: p.k,
-            a: p.a.at,
+            a: p.a.at.cast(),
             a_row: p.a.lane,
             a_step: p.a.step,
-            b: p.b.from(j, 0).at,
+            b: p.b.from(j, 0).at.cast(),
             b_step: if TURNED { p.b.lane } else { p.b.step },
             c: p.c.at.wrapping_add(j),
             c_row: p.c.row,
@@ -372,7 +393,7 @@ unsafe fn few_rows<K: Micro, const TURNED: bool>(p: &Product<'_, K::In, K::Out>)
 }
 
 /// Tasks are groups of columns; A is packed for all.
-unsafe fn by_columns<K: Micro>(p: &Product<'_, K::In, K::Out>, part: Part) {
+unsafe fn by_columns<K: Micro, S: Source<K>>(p: &Product<'_, S, K::Out>, part: Part) {
     let depth = part.k.next_multiple_of(K::PAIR);
     let block = (SHARED / depth.max(1)).max(K::ROWS);
     let panels = p.n.div_ceil(K::COLS);
@@ -388,7 +409,7 @@ unsafe fn by_columns<K: Micro>(p: &Product<'_, K::In, K::Out>, part: Part) {
         for_each(rows.count, small, |t| {
             let (i, r) = rows.tile(t);
             // SAFETY: each tile has its own part of the buffer; `a` reaches as far as the caller vouches.
-            unsafe { K::pack(packed.to(i), r, p.a.from(i0 + i, part.k0), r, part.k) };
+            unsafe { S::pack(packed.to(i), r, p.a.from(i0 + i, part.k0), r, part.k) };
         });
         for_each(p.n.div_ceil(group), small, |g| {
             let (j0, j1) = (g * group, p.n.min((g + 1) * group));
@@ -400,7 +421,7 @@ unsafe fn by_columns<K: Micro>(p: &Product<'_, K::In, K::Out>, part: Part) {
             };
             for (j, cols) in panels() {
                 // SAFETY: the buffer has room for all panels of the group; `b` reaches as far as the caller vouches.
-                unsafe { K::pack(own.to(j - j0), K::COLS, p.b.from(j, part.k0), cols, part.k) };
+                unsafe { S::pack(own.to(j - j0), K::COLS, p.b.from(j, part.k0), cols, part.k) };
             }
             for t in 0..rows.count {
                 let (i, r) = rows.tile(t);
@@ -410,7 +431,7 @@ unsafe fn by_columns<K: Micro>(p: &Product<'_, K::In, K::Out>, part: Part) {
                         strides: None,
                     };
                     // SAFETY: packed above; columns `j0..j1` of C are this task's own.
-                    unsafe { one_tile::<K>(p, part, (i0 + i, r), (j, cols), a, own.to(j - j0)) };
+                    unsafe { one_tile::<K, S>(p, part, (i0 + i, r), (j, cols), a, own.to(j - j0)) };
                 }
             }
         });
@@ -418,7 +439,7 @@ unsafe fn by_columns<K: Micro>(p: &Product<'_, K::In, K::Out>, part: Part) {
 }
 
 /// Tasks are groups of rows; B is packed for all.
-unsafe fn by_rows<K: Micro>(p: &Product<'_, K::In, K::Out>, part: Part) {
+unsafe fn by_rows<K: Micro, S: Source<K>>(p: &Product<'_, S, K::Out>, part: Part) {
     let depth = part.k.next_multiple_of(K::PAIR);
     let block = (SHARED / depth.max(1)).next_multiple_of(K::COLS);
     let rows = Tiles::new(p.m, K::ROWS);
@@ -428,7 +449,7 @@ unsafe fn by_rows<K: Micro>(p: &Product<'_, K::In, K::Out>, part: Part) {
         let panels = || (j0..j1).step_by(K::COLS).map(|j| (j, K::COLS.min(j1 - j)));
         let small = p.m * (j1 - j0) * part.k <= SERIAL;
         // Packing is not worth while for what is used but once or twice.
-        let as_it_lies = K::STRIDED && panels().len() <= 2;
+        let as_it_lies = same::<K, S>() && K::STRIDED && panels().len() <= 2;
         let mut shared = Buffer::take::<K::In>(&SHARED_BUFFER, panels().len() * K::COLS * depth);
         let packed = C {
             at: shared.start::<K::In>(),
@@ -438,7 +459,7 @@ unsafe fn by_rows<K: Micro>(p: &Product<'_, K::In, K::Out>, part: Part) {
             let (j, cols) = (j0 + panel * K::COLS, K::COLS.min(j1 - j0 - panel * K::COLS));
             // SAFETY: each panel has its own part of the buffer; `b` reaches as far as the caller vouches.
             unsafe {
-                K::pack(
+                S::pack(
                     packed.to(j - j0),
                     K::COLS,
                     p.b.from(j, part.k0),
@@ -454,13 +475,13 @@ unsafe fn by_rows<K: Micro>(p: &Product<'_, K::In, K::Out>, part: Part) {
                 let from = p.a.from(i, part.k0);
                 let a = if as_it_lies {
                     A {
-                        at: from.at,
+                        at: from.at.cast(),
                         strides: Some((from.lane, from.step)),
                     }
                 } else {
                     let own = own.start();
                     // SAFETY: the buffer has room for a tile; `a` reaches as far as the caller vouches.
-                    unsafe { K::pack(own, r, from, r, part.k) };
+                    unsafe { S::pack(own, r, from, r, part.k) };
                     A {
                         at: own,
                         strides: None,
@@ -468,7 +489,7 @@ unsafe fn by_rows<K: Micro>(p: &Product<'_, K::In, K::Out>, part: Part) {
                 };
                 for (j, cols) in panels() {
                     // SAFETY: packed above; rows `i..i + r` of C are this task's own.
-                    unsafe { one_tile::<K>(p, part, (i, r), (j, cols), a, packed.to(j - j0)) };
+                    unsafe { one_tile::<K, S>(p, part, (i, r), (j, cols), a, packed.to(j - j0)) };
                 }
             }
         });
@@ -483,8 +504,8 @@ struct A<T> {
 }
 
 /// Rows `i..i + rows` and columns `j..j + cols` of C, from these rows of A and a packed panel of B.
-unsafe fn one_tile<K: Micro>(
-    p: &Product<'_, K::In, K::Out>,
+unsafe fn one_tile<K: Micro, S>(
+    p: &Product<'_, S, K::Out>,
     part: Part,
     (i, rows): (usize, usize),
     (j, cols): (usize, usize),
@@ -601,18 +622,18 @@ impl Drop for Buffer {
     }
 }
 
-/// [`product`] of slices; false, and nothing done, if `I` and `O` are not the kernel's types.
+/// [`product`] of slices; false, and nothing done, if `I` is not `S` or `O` not what the kernel writes.
 ///
 /// # Safety
 /// The processor has the kernel's instructions, and the operands fit `m`, `k`, `n`.
-pub(super) unsafe fn on_slices<K: Micro, I: Copy + 'static, O: 'static>(
+pub(super) unsafe fn on_slices<K: Micro, S: Source<K>, I: Copy + 'static, O: 'static>(
     c: &mut [O],
     (m, k, n): (usize, usize, usize),
     a: Mat<'_, I>,
     b: Mat<'_, I>,
     epilogue: &Epilogue<'_, O>,
 ) -> bool {
-    if TypeId::of::<(I, O)>() != TypeId::of::<(K::In, K::Out)>() {
+    if TypeId::of::<(I, O)>() != TypeId::of::<(S, K::Out)>() {
         return false;
     }
     let finish = Finish {
@@ -620,7 +641,7 @@ pub(super) unsafe fn on_slices<K: Micro, I: Copy + 'static, O: 'static>(
         row_bias: None,
         relu: epilogue.activation == Activation::Relu,
     };
-    let p = Product {
+    let p = Product::<S, K::Out> {
         m,
         k,
         n,
@@ -642,6 +663,6 @@ pub(super) unsafe fn on_slices<K: Micro, I: Copy + 'static, O: 'static>(
         finish: &finish,
     };
     // SAFETY: by this function's contract; the slices are borrowed until the product is there.
-    unsafe { product::<K>(&p) };
+    unsafe { product::<K, S>(&p) };
     true
 }

@@ -4,7 +4,7 @@ use super::matmul::product;
 use super::unary::{apply, apply_backward};
 use super::want_float;
 use crate::Tensor;
-use crate::dtype::{Dtype, with_float};
+use crate::dtype::with_float;
 use crate::precision::Precision;
 use crate::shape::{Dims, Layout};
 use crate::tape::{Back, record_fused};
@@ -136,16 +136,16 @@ fn affine(name: &'static str, x: &Tensor, w: &Tensor, bias: Option<&Tensor>, way
     let precision = Precision::current();
     let x_kept = match way {
         Way::After(before) => Kept::Before(x.detach(), before),
-        Way::Plain | Way::Relu => Kept::Factor(precision.factor(x)),
+        Way::Plain | Way::Relu => Kept::Factor(x.detach()),
     };
-    let right = precision.factor(w);
+    let right = w.detach();
     let activation = match way {
         Way::Relu => Activation::Relu,
         Way::Plain | Way::After(_) => Activation::Identity,
     };
-    let left = x_kept.factor(precision);
+    let left = x_kept.factor();
     let y = product(
-        x.dtype(),
+        precision,
         dims,
         &as_rows(&left),
         &flipped(&right),
@@ -153,7 +153,6 @@ fn affine(name: &'static str, x: &Tensor, w: &Tensor, bias: Option<&Tensor>, way
         activation,
     );
     let rule = Rule {
-        dtype: x.dtype(),
         precision,
         x: x_kept,
         w: right,
@@ -187,10 +186,10 @@ enum Kept {
 
 impl Kept {
     /// What was multiplied.
-    fn factor(&self, precision: Precision) -> Tensor {
+    fn factor(&self) -> Tensor {
         match self {
             Self::Factor(x) => x.clone(),
-            Self::Before(x, before) => precision.factor(&apply(x, *before)),
+            Self::Before(x, before) => apply(x, *before),
         }
     }
 
@@ -239,10 +238,8 @@ fn flipped(x: &Tensor) -> Tensor {
 
 /// What the backward pass needs.
 struct Rule {
-    dtype: Dtype,
     precision: Precision,
     x: Kept,
-    /// As it was multiplied.
     w: Tensor,
     /// The result, if it went through a ReLU.
     y: Option<Tensor>,
@@ -254,15 +251,14 @@ impl Rule {
     fn backward<const N: usize>(&self, b: &Back<'_>) -> [Option<Tensor>; N] {
         let with_bias = N == 3 && b.wants(2);
         let (g, mut db) = self.before_activation(b.dy, with_bias);
-        let g = as_rows(&self.precision.factor(&g));
+        let g = as_rows(&g);
         let multiply = |dims, a: &Tensor, b: &Tensor| {
-            product(self.dtype, dims, a, b, None, Activation::Identity)
+            product(self.precision, dims, a, b, None, Activation::Identity)
         };
         std::array::from_fn(|i| match i {
             0 => b.want(0, || self.x.before(multiply(self.x.dims(), &g, &self.w))),
             1 => b.want(1, || {
-                let x = self.x.factor(self.precision);
-                multiply(self.w.dims(), &flipped(&g), &as_rows(&x))
+                multiply(self.w.dims(), &flipped(&g), &as_rows(&self.x.factor()))
             }),
             _ => db.take(),
         })

@@ -10,9 +10,8 @@ use crate::tape::{record_fused, tracked};
 use crate::{Tensor, count};
 use eras_kernels::Float;
 use eras_kernels::cross_entropy::Labels;
-use eras_kernels::linear_cross_entropy::{self as kernel, Factor, Gradients, Inputs};
+use eras_kernels::linear_cross_entropy::{self as kernel, Gradients, Inputs};
 use eras_kernels::reduce;
-use half::bf16;
 
 impl Tensor {
     /// [`linear`](Self::linear) and [`cross_entropy`](Self::cross_entropy) in one: the loss of a model whose output is an
@@ -130,12 +129,10 @@ impl Call {
         inputs: [&Tensor; N],
     ) -> Tensor {
         let wants = tracked(&inputs).then(|| inputs.map(Tensor::is_tracked));
-        let factors = [0, 1].map(|i| self.precision.factor(inputs[i]).contiguous());
+        let factors = [0, 1].map(|i| inputs[i].detach().contiguous());
         let dtype = inputs[0].dtype();
-        let (loss, gradients) = match factors[0].dtype() {
-            Dtype::BF16 => self.compute::<f32, bf16, N>(dtype, &factors, inputs, wants),
-            _ => with_float!(dtype, T => self.compute::<T, T, N>(dtype, &factors, inputs, wants)),
-        };
+        let (loss, gradients) =
+            with_float!(dtype, T => self.compute::<T, N>(dtype, &factors, inputs, wants));
         let Self {
             precision, classes, ..
         } = self;
@@ -163,7 +160,7 @@ impl Call {
     }
 
     /// The loss, and the gradients of the tracked ones of `x`, `w` and the bias.
-    fn compute<T: Float, F: Factor<T>, const N: usize>(
+    fn compute<T: Float, const N: usize>(
         &self,
         dtype: Dtype,
         [x, w]: &[Tensor; 2],
@@ -172,8 +169,8 @@ impl Call {
     ) -> (Tensor, [Option<Tensor>; N]) {
         let n = w.shape()[0];
         let given = Inputs {
-            x: x.data::<F>(),
-            w: w.data::<F>(),
+            x: x.data::<T>(),
+            w: w.data::<T>(),
             bias: self.bias.as_ref().map(Tensor::data::<T>),
             labels: Labels {
                 labels: self.classes.labels.data(),
@@ -181,6 +178,7 @@ impl Call {
                 weight: None,
                 smoothing: T::of(self.classes.smoothing),
             },
+            rounded: self.precision.rounds(dtype),
         };
         let size = (self.classes.labels.len(), w.shape()[1], n);
         count::product(1, size);

@@ -26,10 +26,9 @@ fn mat<T: Plain>(x: &Tensor) -> Mat<'_, T> {
     }
 }
 
-/// `activation(a b + bias)` of matrices `a (m, k)` and `b (k, n)` that fit, as a tensor of this type and shape,
-/// without history. The factors may be narrower than the result.
+/// `activation(a b + bias)` of matrices `a (m, k)` and `b (k, n)` that fit, as a tensor of this shape, without history.
 pub(super) fn product(
-    dtype: Dtype,
+    precision: Precision,
     dims: Dims,
     a: &Tensor,
     b: &Tensor,
@@ -45,21 +44,18 @@ pub(super) fn product(
         a.dtype()
     };
     let bias = bias.map(|bias| bias.detach().to_dtype(sums).contiguous());
-    match (a.dtype(), dtype) {
-        (Dtype::BF16, Dtype::F32) => Tensor::build::<f32>(dtype, dims, |y| {
-            let bias = bias.as_ref().map(Tensor::data::<f32>);
-            let epilogue = Epilogue {
-                bias,
-                activation,
-                ..Epilogue::default()
-            };
-            kernel::matmul_half::<bf16>(y, size, mat(a), mat(b), &epilogue);
-        }),
-        (Dtype::BF16, _) => narrow_product::<bf16>(dims, size, a, b, bias.as_ref(), activation),
-        (Dtype::F16, _) => narrow_product::<f16>(dims, size, a, b, bias.as_ref(), activation),
+    let dtype = a.dtype();
+    match dtype {
+        Dtype::BF16 => narrow_product::<bf16>(dims, size, a, b, bias.as_ref(), activation),
+        Dtype::F16 => narrow_product::<f16>(dims, size, a, b, bias.as_ref(), activation),
         _ => with_float!(dtype, T => Tensor::build::<T>(dtype, dims, |y| {
             let bias = bias.as_ref().map(Tensor::data::<T>);
-            kernel::matmul(y, size, mat(a), mat(b), &Epilogue { bias, activation, ..Epilogue::default() });
+            let epilogue = Epilogue { bias, activation, ..Epilogue::default() };
+            if precision.rounds(dtype) {
+                kernel::matmul_rounded(y, size, mat(a), mat(b), &epilogue);
+            } else {
+                kernel::matmul(y, size, mat(a), mat(b), &epilogue);
+            }
         })),
     }
 }
@@ -83,9 +79,10 @@ fn narrow_product<H: HalfFloat + Plain>(
     })
 }
 
-/// The products of all matrices of `a (batch, m, k)` and `b (batch, k, n)` in this type, without history.
+/// The products of all matrices of `a (batch, m, k)` and `b (batch, k, n)`, without history.
 #[track_caller]
-fn products(dtype: Dtype, batch: &[usize], a: &Tensor, b: &Tensor) -> Tensor {
+fn products(precision: Precision, batch: &[usize], a: &Tensor, b: &Tensor) -> Tensor {
+    let dtype = a.dtype();
     let (m, k) = (a.shape()[a.rank() - 2], a.shape()[a.rank() - 1]);
     let n = b.shape()[b.rank() - 1];
     let (dims, size) = (Dims::from([batch, &[m, n]].concat()), (m, k, n));
@@ -96,14 +93,15 @@ fn products(dtype: Dtype, batch: &[usize], a: &Tensor, b: &Tensor) -> Tensor {
     let a = a.detach().expand([batch, &[m, k]].concat());
     let b = b.detach().expand([batch, &[k, n]].concat());
     let offsets = offsets(batch, &a, &b);
-    match (a.dtype(), dtype) {
-        (Dtype::BF16, Dtype::F32) => Tensor::build::<f32>(dtype, dims, |y| {
-            kernel::matmul_half_batched::<bf16>(y, size, mat(&a), mat(&b), &offsets);
-        }),
-        (Dtype::BF16, _) => narrow_products::<bf16>(dims, size, &a, &b, &offsets),
-        (Dtype::F16, _) => narrow_products::<f16>(dims, size, &a, &b, &offsets),
+    match dtype {
+        Dtype::BF16 => narrow_products::<bf16>(dims, size, &a, &b, &offsets),
+        Dtype::F16 => narrow_products::<f16>(dims, size, &a, &b, &offsets),
         _ => with_float!(dtype, T => Tensor::build::<T>(dtype, dims, |y| {
-            kernel::matmul_batched(y, size, mat(&a), mat(&b), &offsets, &Epilogue::default());
+            if precision.rounds(dtype) {
+                kernel::matmul_rounded_batched(y, size, mat(&a), mat(&b), &offsets);
+            } else {
+                kernel::matmul_batched(y, size, mat(&a), mat(&b), &offsets, &Epilogue::default());
+            }
         })),
     }
 }
@@ -224,12 +222,11 @@ fn multiply(a: &Tensor, b: &Tensor, batch: Dims) -> Tensor {
         }
     }
     let precision = Precision::current();
-    let (left, right) = (precision.factor(a), precision.factor(b));
     let y = if a.rank() == 2 && b.rank() == 2 {
         let dims = [a.shape()[0], n].into();
-        product(a.dtype(), dims, &left, &right, None, Activation::Identity)
+        product(precision, dims, a, b, None, Activation::Identity)
     } else {
-        products(a.dtype(), &batch, &left, &right)
+        products(precision, &batch, a, b)
     };
     let (x, z) = (a.clone(), b.clone());
     record("matmul", y, [a, b], move |g| {
