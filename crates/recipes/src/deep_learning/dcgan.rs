@@ -32,10 +32,10 @@ struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            common: Common::new(8, 64),
+            common: Common::new(12, 128),
             noise: 100,
             width: 64,
-            lr: 2e-4,
+            lr: 4e-4,
             beta1: 0.5,
         }
     }
@@ -81,23 +81,23 @@ impl Contest for Duel {
         era: Era::DeepLearning,
         paper: "Radford, Metz & Chintala 2015, Unsupervised representation learning with deep convolutional generative adversarial networks",
         data: "MNIST (embedded), or Fashion-MNIST",
-        promise: "each class 4% to 20% of 10,000 samples, as LeNet sees them; Fréchet distance at most 25",
+        promise: "each class 5% to 18% of 10,000 samples, as LeNet sees them; Fréchet distance at most 15",
     };
     const PROMISES: &'static [Promise] = &[
         Promise {
             name: "smallest_class",
             unit: Unit::Share,
-            bound: Bound::AtLeast(0.04),
+            bound: Bound::AtLeast(0.05),
         },
         Promise {
             name: "largest_class",
             unit: Unit::Share,
-            bound: Bound::AtMost(0.20),
+            bound: Bound::AtMost(0.18),
         },
         Promise {
             name: "frechet_distance",
             unit: Unit::Plain,
-            bound: Bound::AtMost(25.0),
+            bound: Bound::AtMost(15.0),
         },
     ];
     const STORY: &'static str = include_str!("../../stories/dcgan.md");
