@@ -130,12 +130,7 @@ pub fn matmul<T: Float>(
     b: Mat<'_, T>,
     epilogue: &Epilogue<'_, T>,
 ) {
-    assert!(
-        Some(c.len()) == m.checked_mul(n),
-        "matmul: c has {} elements, wanted [{m}, {n}]",
-        c.len()
-    );
-    check(k, n, m, &a, &b, epilogue);
+    check(c.len(), (m, k, n), &a, &b, epilogue);
     unchecked(c, (m, k, n), a, b, epilogue);
 }
 
@@ -219,15 +214,19 @@ fn check_batch<T: Copy>(
     }
 }
 
+/// Panics if `c` has not room for the product, or an operand or the bias does not fit.
 #[track_caller]
 fn check<T, O>(
-    k: usize,
-    n: usize,
-    m: usize,
+    len: usize,
+    (m, k, n): (usize, usize, usize),
     a: &Mat<'_, T>,
     b: &Mat<'_, T>,
     epilogue: &Epilogue<'_, O>,
 ) {
+    assert!(
+        Some(len) == m.checked_mul(n),
+        "matmul: c has {len} elements, wanted [{m}, {n}]"
+    );
     a.check("a", m, k);
     b.check("b", k, n);
     check_bias(n, epilogue);

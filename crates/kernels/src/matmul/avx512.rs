@@ -3,7 +3,7 @@
 //! A tile is up to 14 rows by two vectors of C, in 28 of the 32 registers. Every element is one chain of fused
 //! multiply-adds in the order of `k`, however the product is cut; that is why all ways to cut it give the same bits.
 
-use super::tile::{Micro, Places, Run, Source, Tile, View};
+use super::tile::{Micro, Places, Run, Source, Tile, View, pack_each};
 use half::bf16;
 use std::arch::x86_64::*;
 
@@ -351,31 +351,22 @@ impl Source<Bf16> for f32 {
                     even / 2,
                 );
             } else {
-                return round_plain(to, width, from, lanes, depth);
+                return pack_each(to, width, from, lanes, depth, 2, bf16::from_f32);
             }
             if even < depth {
                 let rest = View {
                     at: from.at.add(even * from.step),
                     ..from
                 };
-                round_plain(to.add(even * width), width, rest, lanes, 1);
-            }
-        }
-    }
-}
-
-/// [`Source::pack`] to [`Bf16`] for any strides.
-unsafe fn round_plain(to: *mut bf16, width: usize, from: View<f32>, lanes: usize, depth: usize) {
-    for p in 0..depth.next_multiple_of(2) {
-        for i in 0..width {
-            // SAFETY: `i` and `p` stay within what the caller vouches for.
-            unsafe {
-                let to = to.add(p / 2 * 2 * width + i * 2 + p % 2);
-                *to = if i < lanes && p < depth {
-                    bf16::from_f32(*from.from(i, p).at)
-                } else {
-                    bf16::ZERO
-                };
+                pack_each(
+                    to.add(even * width),
+                    width,
+                    rest,
+                    lanes,
+                    1,
+                    2,
+                    bf16::from_f32,
+                );
             }
         }
     }

@@ -71,12 +71,7 @@ pub fn matmul_half<H: HalfFloat>(
     b: Mat<'_, H>,
     epilogue: &Epilogue<'_, f32>,
 ) {
-    assert!(
-        Some(c.len()) == m.checked_mul(n),
-        "matmul: c has {} elements, wanted [{m}, {n}]",
-        c.len()
-    );
-    check(k, n, m, &a, &b, epilogue);
+    check(c.len(), (m, k, n), &a, &b, epilogue);
     checked(c, (m, k, n), a, b, epilogue);
 }
 
@@ -100,12 +95,7 @@ pub fn matmul_rounded<T: Float>(
     b: Mat<'_, T>,
     epilogue: &Epilogue<'_, T>,
 ) {
-    assert!(
-        Some(c.len()) == m.checked_mul(n),
-        "matmul: c has {} elements, wanted [{m}, {n}]",
-        c.len()
-    );
-    check(k, n, m, &a, &b, epilogue);
+    check(c.len(), (m, k, n), &a, &b, epilogue);
     rounded(c, (m, k, n), a, b, epilogue);
 }
 

@@ -258,13 +258,30 @@ pub(super) unsafe fn pack_plain<T: Copy>(
         }
         return;
     }
+    // SAFETY: handed on.
+    unsafe { pack_each(to, width, from, lanes, depth, pair, |x| x) }
+}
+
+/// [`Source::pack`] of what `f` makes of each number, for any strides.
+///
+/// # Safety
+/// As of [`Micro::pack`].
+pub(super) unsafe fn pack_each<S: Copy, T: Copy>(
+    to: *mut T,
+    width: usize,
+    from: View<S>,
+    lanes: usize,
+    depth: usize,
+    pair: usize,
+    f: impl Fn(S) -> T,
+) {
     for p in 0..depth.next_multiple_of(pair) {
         for i in 0..width {
             // SAFETY: `i` and `p` stay within what the caller vouches for. Zero bits are zero in every number type.
             unsafe {
                 let to = to.add(p / pair * pair * width + i * pair + p % pair);
                 if i < lanes && p < depth {
-                    *to = *from.at.add(i * from.lane + p * from.step);
+                    *to = f(*from.at.add(i * from.lane + p * from.step));
                 } else {
                     to.write_bytes(0, 1);
                 }
