@@ -532,7 +532,9 @@ macro_rules! transposed {
                     if FULL || i < have {
                         let $row = from.add(i * stride);
                         // The same lanes come again some blocks later.
-                        _mm_prefetch::<_MM_HINT_T0>($row.wrapping_add(AHEAD).cast());
+                        for line in (0..16 * $bytes).step_by(64) {
+                            _mm_prefetch::<_MM_HINT_T0>($row.wrapping_add(AHEAD + line).cast());
+                        }
                         let ($full, $depth) = (FULL, depth);
                         r[i] = $load;
                     }
@@ -768,6 +770,9 @@ unsafe fn round_16(
             // SAFETY: masks keep loads within the `lanes` and stores within the `width` that the caller vouches for.
             unsafe {
                 let from = from.wrapping_add(p * step + lane);
+                // The lanes behind these come next.
+                _mm_prefetch::<_MM_HINT_T1>(from.wrapping_add(width).cast());
+                _mm_prefetch::<_MM_HINT_T1>(from.wrapping_add(step + width).cast());
                 let even = _mm512_maskz_loadu_ps(first(have), from);
                 let odd = _mm512_maskz_loadu_ps(first(have), from.wrapping_add(step));
                 let both = units(_mm512_cvtne2ps_pbh(odd, even));
