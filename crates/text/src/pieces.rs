@@ -1,6 +1,7 @@
 //! Tokenizers of the crate `tokenizers`.
 
 use eras_tensor::{Error, Result};
+use serde_json::Value;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Pieces {
@@ -24,7 +25,9 @@ impl Pieces {
         Self { all, len }
     }
 
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Self> {
+    /// From the text of a file, which `file` is, too.
+    pub(crate) fn parse(bytes: &[u8], file: &Value) -> Result<Self> {
+        check_merges(&file["model"])?;
         let all =
             tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| error("is no tokenizer", &e))?;
         Ok(Self::new(all))
@@ -57,4 +60,29 @@ impl Pieces {
     pub(crate) fn token(&self, id: u32) -> Option<String> {
         self.all.id_to_token(id)
     }
+}
+
+/// Refuses merges that make no token of the vocabulary: the crate would panic.
+fn check_merges(model: &Value) -> Result<()> {
+    let (Some(vocab), Some(merges)) = (model["vocab"].as_object(), model["merges"].as_array())
+    else {
+        return Ok(());
+    };
+    let prefix = model["continuing_subword_prefix"].as_str().unwrap_or("");
+    for (i, merge) in merges.iter().enumerate() {
+        let pair = match merge {
+            Value::String(text) if text.starts_with("#version") => None,
+            Value::String(text) => text.split_once(' '),
+            _ => merge[0].as_str().zip(merge[1].as_str()),
+        };
+        // What is no pair the crate passes over, or refuses by itself.
+        let Some((a, b)) = pair else { continue };
+        let made = b.get(prefix.len()..).map(|b| format!("{a}{b}"));
+        if !made.is_some_and(|token| vocab.contains_key(&token)) {
+            return Err(Error::new(format!(
+                "is no tokenizer: merge {i}, of `{a}` and `{b}`, makes no token of the vocabulary"
+            )));
+        }
+    }
+    Ok(())
 }

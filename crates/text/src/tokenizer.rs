@@ -74,7 +74,7 @@ impl Tokenizer {
             return Ok(Self(Kind::Characters(characters)));
         }
         #[cfg(feature = "tokenizers")]
-        return Pieces::parse(bytes).map(Self::of_pieces);
+        return Pieces::parse(bytes, &file).map(Self::of_pieces);
         #[cfg(not(feature = "tokenizers"))]
         Err(Error::new(format!(
             "holds a tokenizer of kind {}, which is read with the feature `tokenizers` alone",
@@ -215,7 +215,9 @@ mod tests {
     fn other_programs_read_the_file_of_characters_the_same() {
         let text = "To be, or not to be:\nthat is the question.";
         let tokenizer = Tokenizer::characters(text);
-        let pieces = Pieces::parse(tokenizer.to_json().unwrap().as_bytes()).unwrap();
+        let file = tokenizer.to_json().unwrap();
+        let parsed = serde_json::from_str(&file).unwrap();
+        let pieces = Pieces::parse(file.as_bytes(), &parsed).unwrap();
         let tokens = tokenizer.encode(text).unwrap();
         assert_eq!(pieces.encode(text, true).unwrap(), tokens);
         assert_eq!(pieces.decode(&tokens).unwrap(), text);
@@ -230,6 +232,33 @@ mod tests {
         ] {
             let error = Tokenizer::parse(text.as_bytes()).unwrap_err().to_string();
             assert!(error.starts_with(wanted), "{error}");
+        }
+    }
+
+    #[test]
+    fn merges_that_make_no_token_are_refused() {
+        let file = |prefix: &str, merges: &str| {
+            format!(
+                r#"{{"model": {{"type": "BPE", "vocab": {{"a": 0, "b": 1, "ab": 2}}, "merges": {merges},
+                    "continuing_subword_prefix": {prefix}}}}}"#
+            )
+        };
+        for good in [r#"[["a", "b"]]"#, r##"["#version: 0.2", "a b"]"##] {
+            let tokenizer = Tokenizer::parse(file("null", good).as_bytes()).unwrap();
+            assert_eq!(tokenizer.encode("ab").unwrap(), [2]);
+        }
+        for (prefix, merges) in [
+            ("null", r#"[["a", "b"], ["ab", "a"]]"#),
+            ("null", r#"["a b", "ab a"]"#),
+            ("\"##\"", r#"["a b"]"#),
+            ("\"\u{e9}\"", r#"["a b"]"#),
+        ] {
+            let error = Tokenizer::parse(file(prefix, merges).as_bytes()).unwrap_err();
+            let error = error.to_string();
+            assert!(
+                error.contains("makes no token of the vocabulary"),
+                "{error}"
+            );
         }
     }
 }

@@ -15,7 +15,7 @@ use eras::data::{Cifar10, Color, Csv, Idx, Picture};
 use eras::formats::{Mapping, numpy, safetensors, torch};
 use eras::models::large_models::Pretrained;
 use eras::nn::Mode;
-use eras::text::{Document, Documents, Tokenizer};
+use eras::text::{Document, Documents, Kind, Tokenizer, Training};
 use eras::train::Snapshot;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -285,6 +285,22 @@ fn tokenizers_of_characters() {
         if let Ok(tokenizer) = Tokenizer::parse(file) {
             _ = tokenizer.encode("abc");
             _ = tokenizer.decode(&[0, 1, 9]);
+        }
+    });
+}
+
+#[test]
+fn tokenizers_of_pieces() {
+    let text = "low lower lowest new newer newest \u{e9}t\u{e9}";
+    let seeds = [Kind::Bpe, Kind::WordPiece, Kind::Unigram].map(|kind| {
+        let training = Training::new(kind, 280).special("<end>");
+        let tokenizer = training.train([text, text]).unwrap();
+        tokenizer.to_json().unwrap().into_bytes()
+    });
+    fuzz("pieces", &seeds, 3_000, |file| {
+        if let Ok(tokenizer) = Tokenizer::parse(file) {
+            _ = tokenizer.encode("a newer \u{e9}");
+            _ = tokenizer.decode(&[0, 1, 9, 300]);
         }
     });
 }
