@@ -4,7 +4,7 @@
 use super::gpt_like::{GptLike, Next};
 use super::texts::Texts;
 use super::{TextModel, Writer, gpt_like, samples, texts};
-use crate::classification::check_loop;
+use crate::classification::{check_loop, precision};
 use crate::experiment::Findings;
 use crate::fine_tuning::FineTuning;
 use crate::minimization::{Learned, Task};
@@ -44,6 +44,8 @@ struct Settings {
     /// The share of the steps in which it warms up.
     warm_up: f64,
     weight_decay: f64,
+    /// What matrix products multiply in: `f32`, or `bf16` with sums and weights in `f32`.
+    precision: String,
     /// Of the adapters; 0 to teach the weights themselves.
     rank: usize,
     /// How much the adapters count, times the rank.
@@ -67,6 +69,7 @@ impl Default for Settings {
             lr: 1e-4,
             warm_up: 0.05,
             weight_decay: 0.01,
+            precision: "f32".into(),
             rank: 0,
             alpha: 16.0,
             adapt: "*.attention.*".into(),
@@ -98,6 +101,7 @@ impl Settings {
         ];
         settings::want(&rules)?;
         texts::check(&settings.text)?;
+        precision(&settings.precision)?;
         Ok(settings)
     }
 
@@ -107,18 +111,20 @@ impl Settings {
             .map_err(|e| Error::usage(format!("settings `rank` and `adapt`: {e}")))
     }
 
-    fn trainer(&self, windows: usize) -> Trainer {
+    fn trainer(&self, windows: usize) -> Result<Trainer> {
         let all = (self.epochs * windows.div_ceil(self.batch_size)) as u64;
         let warm_up = (self.warm_up * all as f64) as u64;
         let mut adam = gpt_like::adam(self.lr, self.weight_decay);
         if self.rank == 0 {
             adam = gpt_like::spare_norms(adam);
         }
-        Trainer::for_objective(adam)
+        let trainer = Trainer::for_objective(adam)
             .batch_size(self.batch_size)
             .epochs(self.epochs)
             .seed(self.seed)
             .schedule(gpt_like::schedule(warm_up, all))
+            .precision(precision(&self.precision)?);
+        Ok(trainer)
     }
 }
 
@@ -260,7 +266,7 @@ fn task<M: GptLike + 'static>(
     };
     let kept = serde_json::to_vec_pretty(&kept)
         .map_err(|e| Error::new(format!("the settings of the model cannot be written: {e}")))?;
-    let trainer = settings.trainer(data[0].len());
+    let trainer = settings.trainer(data[0].len())?;
     Ok(Task {
         recipe: &GptRecipe,
         story: include_str!("../../stories/gpt.md"),
@@ -294,7 +300,7 @@ fn findings<M: GptLike>(
     learned: &Learned<'_, M, Texts>,
 ) -> Result<Findings> {
     let (loss, (base, _)) = (learned.score.loss, base(config)?);
-    let trainer = settings.trainer(learned.train.len());
+    let trainer = settings.trainer(learned.train.len())?;
     let before = trainer.measure(&Next, &base.gpt, learned.test)?.loss;
     let prompt = learned.test.beginning()?;
     let mut written = Section::new("Written").note("Before and after, from the same beginning");

@@ -3,7 +3,7 @@
 
 use super::gpt_like::Next;
 use super::{TextModel, Writer, gpt_like, samples, texts};
-use crate::classification::check_loop;
+use crate::classification::{check_loop, precision};
 use crate::experiment::Findings;
 use crate::minimization::{Learned, Task};
 use crate::promise::{Bound, Measured, Promise, Unit};
@@ -50,6 +50,8 @@ struct Settings {
     lr: f64,
     warm_up: usize,
     weight_decay: f64,
+    /// What matrix products multiply in: `f32`, or `bf16` with sums and weights in `f32`.
+    precision: String,
     /// A checkpoint is saved after so many steps, beside the one after each epoch; 0 for none.
     checkpoint_steps: u64,
 }
@@ -70,6 +72,7 @@ impl Default for Settings {
             lr: 2e-3,
             warm_up: 100,
             weight_decay: 0.1,
+            precision: "f32".into(),
             checkpoint_steps: 0,
         }
     }
@@ -122,6 +125,7 @@ impl Settings {
         ];
         settings::want(&rules)?;
         texts::check(&settings.text)?;
+        precision(&settings.precision)?;
         Ok(settings)
     }
 
@@ -144,16 +148,18 @@ impl Settings {
         Gpt::new(config, &mut Rng::new(self.seed))
     }
 
-    fn trainer(&self) -> Trainer {
+    fn trainer(&self) -> Result<Trainer> {
         let all = (self.epochs * self.steps) as u64;
         let warm_up = self.warm_up as u64;
         let adam = gpt_like::adam(self.lr, self.weight_decay);
-        Trainer::for_objective(gpt_like::spare_norms(adam))
+        let trainer = Trainer::for_objective(gpt_like::spare_norms(adam))
             .batch_size(self.batch_size)
             .epochs(self.epochs)
             .steps_per_epoch(self.steps)
             .seed(self.seed)
             .schedule(gpt_like::schedule(warm_up, all))
+            .precision(precision(&self.precision)?);
+        Ok(trainer)
     }
 }
 
@@ -265,7 +271,7 @@ fn task(
         ],
         model: settings.model(tokenizer.vocab_size()),
         objective: Next,
-        trainer: settings.trainer(),
+        trainer: settings.trainer()?,
         checkpoint_steps: settings.checkpoint_steps,
         origin_sha256: None,
         keeps: vec![(Tokenizer::FILE, tokenizer.to_json()?.into_bytes())],
@@ -423,6 +429,10 @@ mod tests {
         assert_eq!(
             refusal("heads", 3.into(), &data),
             "setting `heads` wants a number that divides `width`"
+        );
+        assert_eq!(
+            refusal("precision", "f16".into(), &data),
+            "setting `precision` is `f16`; it wants f32 or bf16"
         );
         let short = refusal("context", 500.into(), &data);
         assert!(

@@ -8,7 +8,7 @@ pub use translator::{Translation, Translator};
 
 use super::Writer;
 use super::next_token::{BEGIN, END, NextToken, PADDING};
-use crate::classification::check_loop;
+use crate::classification::{check_loop, precision};
 use crate::minimization::Task;
 use crate::promise::{Bound, Promise, Unit};
 use crate::recipe::{Card, Era, Evaluation, Prediction, Prepared, Recipe};
@@ -57,6 +57,8 @@ struct Settings {
     warm_up: u64,
     /// Of the running mean of the weights, which is what is kept; 0 for the last weights.
     ema: f64,
+    /// What matrix products multiply in: `f32`, or `bf16` with sums and weights in `f32`.
+    precision: String,
     /// A checkpoint is saved after so many steps, beside the one after each epoch; 0 for none.
     checkpoint_steps: u64,
 }
@@ -82,6 +84,7 @@ impl Default for Settings {
             lr: 2e-3,
             warm_up: 800,
             ema: 0.998,
+            precision: "f32".into(),
             checkpoint_steps: 0,
         }
     }
@@ -142,6 +145,7 @@ impl Settings {
             ),
         ];
         settings::want(&rules)?;
+        precision(&settings.precision)?;
         Ok(settings)
     }
 
@@ -165,18 +169,19 @@ impl Settings {
         Transformer::new(config, &mut Rng::new(self.seed))
     }
 
-    fn trainer(&self) -> Trainer {
+    fn trainer(&self) -> Result<Trainer> {
         let adam = Adam::new(self.lr).betas(0.9, 0.98).eps(1e-9).clip_norm(1.0);
         let trainer = Trainer::for_objective(adam)
             .batch_size(self.batch_size)
             .epochs(self.epochs)
             .seed(self.seed)
-            .schedule(Schedule::inverse_sqrt(self.warm_up));
-        if self.ema > 0.0 {
+            .schedule(Schedule::inverse_sqrt(self.warm_up))
+            .precision(precision(&self.precision)?);
+        Ok(if self.ema > 0.0 {
             trainer.ema(self.ema)
         } else {
             trainer
-        }
+        })
     }
 }
 
@@ -258,7 +263,7 @@ fn task(config: &Config) -> Result<Task<Transformer, NextToken, Pairs>> {
     let tokenizer = learned(&corpus, settings.vocabulary)?;
     let train = pairs(&tokenizer, &corpus.train, settings.longest)?;
     let valid = pairs(&tokenizer, &corpus.valid, usize::MAX)?;
-    let (model, trainer) = (settings.model(&tokenizer), settings.trainer());
+    let (model, trainer) = (settings.model(&tokenizer), settings.trainer()?);
     Ok(Task {
         recipe: &TranslationRecipe,
         story: include_str!("../../stories/translation.md"),
