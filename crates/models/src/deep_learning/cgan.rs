@@ -6,16 +6,19 @@
 //! the game     min_G max_D   E ln D(x | y) + E ln (1 − D(G(z | y) | y))
 //! ```
 //!
-//! The sizes are the paper's, and so is the dropout in both players.
+//! The sizes are the paper's, and so is the dropout in both players. In the generator it is noise that a picture is made of, as
+//! `z` is, and never off: what is learned under it hardly looks at `z`, and without it all pictures of a class would be alike.
+//! (So do Isola, Zhu, Zhou & Efros 2017, arXiv:1611.07004, section 3.2.)
 //!
-//! Weights begin as those of the first adversarial nets, within ±0.05 and ±0.005; this paper does not say.
+//! Weights of the generator begin as He et al. have them, those of the discriminator within ±0.005; this paper does not say.
 //!
 //! Differs from the paper: the discriminator ends in a logit, whose logistic function is in the loss.
 //!
 //! Axes: `B` batch, `C` classes.
 
+use super::gan::log_odds;
 use eras_nn::{Activation, Dense, Dropout, Init, Maxout, Mode, Module};
-use eras_tensor::{Rng, Tensor};
+use eras_tensor::{Dtype, Rng, Tensor};
 
 /// Both players. Their losses are those of [`gan`](super::gan).
 ///
@@ -25,8 +28,8 @@ use eras_tensor::{Rng, Tensor};
 ///
 /// let rng = &mut Rng::new(0);
 /// let cgan = Cgan::new(100, 784, 10, rng);
-/// let (z, classes) = (Tensor::uniform([2, 100], 0.0, 1.0, rng), Tensor::from([3i64, 7]));
-/// let pictures = cgan.generator.forward(&z, &classes, &Mode::eval());
+/// let (z, classes) = (cgan.generator.latent(2, rng), Tensor::from([3i64, 7]));
+/// let pictures = cgan.generator.forward(&z, &classes);
 /// assert_eq!(pictures.shape(), [2, 784]);
 /// assert_eq!(cgan.discriminator.forward(&pictures, &classes, &Mode::eval()).shape(), [2, 1]);
 /// ```
@@ -45,7 +48,6 @@ pub struct Generator {
     of_class: Dense,
     together: Dense,
     output: Dense,
-    dropout: Dropout,
     classes: usize,
 }
 
@@ -76,9 +78,8 @@ impl Cgan {
     pub fn scaled(scale: f64, noise: usize, pixels: usize, classes: usize, rng: &mut Rng) -> Self {
         assert!(scale > 0.0, "scaled: wanted a positive scale, got {scale}");
         let n = |units: f64| (scale * units).ceil() as usize;
-        let dropout = Dropout::new(0.5);
         let dense = |d_in, d_out, rng: &mut Rng| {
-            Dense::with_init(d_in, d_out, Init::uniform(-0.05, 0.05), rng).relu()
+            Dense::with_init(d_in, d_out, Init::he_normal(), rng).relu()
         };
         let narrow = Init::uniform(-0.005, 0.005);
         let maxout = |d_in, units, pieces, rng: &mut Rng| {
@@ -89,7 +90,6 @@ impl Cgan {
             of_class: dense(classes, n(1000.0), rng),
             together: dense(n(200.0) + n(1000.0), n(1200.0), rng),
             output: dense(n(1200.0), pixels, rng).activation(Activation::Sigmoid),
-            dropout,
             classes,
         };
         let discriminator = Discriminator {
@@ -97,7 +97,7 @@ impl Cgan {
             of_class: maxout(classes, n(50.0), 5, rng),
             together: maxout(n(240.0) + n(50.0), n(240.0), 4, rng),
             output: Dense::with_init(n(240.0), 1, narrow, rng),
-            dropout,
+            dropout: Dropout::new(0.5),
             classes,
         };
         Self {
@@ -105,21 +105,59 @@ impl Cgan {
             discriminator,
         }
     }
+
+    /// As [`Gan::begin_at`](super::gan::Gan::begin_at): begins to draw with pixels as light as `mean (pixels)`, in any class.
+    ///
+    /// # Panics
+    /// If there are more or fewer pixels.
+    #[track_caller]
+    pub fn begin_at(&mut self, mean: &Tensor) {
+        self.generator.for_each_param_mut(&mut |name, param| {
+            if name == "output.bias" {
+                param.set(&log_odds(mean));
+            }
+        });
+    }
 }
 
 impl Generator {
-    /// Noise `z (B, noise)` and `classes (B)` in `i64` to pictures `(B, pixels)` within (0, 1).
+    /// What `n` pictures are made of, `(n, noise + units)`: noise uniform in [0, 1), and for each hidden unit 0 if it is left out,
+    /// which half of them are, else 2.
+    #[must_use]
+    pub fn latent(&self, n: usize, rng: &mut Rng) -> Tensor {
+        let [noise, hidden @ ..] = self.widths();
+        let noise = Tensor::uniform([n, noise], 0.0, 1.0, rng);
+        let drawn = Tensor::uniform([n, hidden.iter().sum()], 0.0, 1.0, rng);
+        let kept = drawn.lt(0.5).to_dtype(Dtype::F32) * 2.0;
+        Tensor::concat(&[noise, kept], 1)
+    }
+
+    /// [`latent`](Self::latent) `z (B, noise + units)` and `classes (B)` in `i64` to pictures `(B, pixels)` within (0, 1).
     ///
     /// # Panics
     /// If the shapes do not fit, or there is no such class.
     #[must_use]
     #[track_caller]
-    pub fn forward(&self, z: &Tensor, classes: &Tensor, mode: &Mode) -> Tensor {
-        let drop = |x: &Tensor| self.dropout.forward(x, mode);
-        let z = drop(&self.of_noise.forward(z));
-        let y = drop(&self.of_class.forward(&classes.one_hot(self.classes)));
-        let h = self.together.forward(&Tensor::concat(&[z, y], 1));
-        self.output.forward(&drop(&h))
+    pub fn forward(&self, z: &Tensor, classes: &Tensor) -> Tensor {
+        let parts = z.split(1, &self.widths());
+        let [noise, of_noise, of_class, together] = &parts[..] else {
+            unreachable!("as many parts as widths")
+        };
+        let z = self.of_noise.forward(noise) * of_noise;
+        let y = self.of_class.forward(&classes.one_hot(self.classes)) * of_class;
+        let h = self.together.forward(&Tensor::concat(&[z, y], 1)) * together;
+        self.output.forward(&h)
+    }
+
+    /// Of the noise, and of the hidden layers.
+    fn widths(&self) -> [usize; 4] {
+        let units = |layer: &Dense| layer.linear.weight.shape()[0];
+        [
+            self.of_noise.linear.weight.shape()[1],
+            units(&self.of_noise),
+            units(&self.of_class),
+            units(&self.together),
+        ]
     }
 }
 
@@ -159,8 +197,7 @@ mod tests {
                 generator,
                 discriminator,
             } = &mut cgan;
-            let z = Tensor::uniform([60, 4], 0.0, 1.0, rng);
-            let made = generator.forward(&z, &classes, &mode);
+            let made = generator.forward(&generator.latent(60, rng), &classes);
             let loss = discriminator_loss(
                 &discriminator.forward(&real, &classes, &mode),
                 &discriminator.forward(&made.detach(), &classes, &mode),
@@ -170,10 +207,38 @@ mod tests {
                 .frozen(|judge| generator_loss(&judge.forward(&made, &classes, &mode)));
             players[1].step(generator, &loss.backward());
         }
-        let z = Tensor::uniform([60, 4], 0.0, 1.0, rng);
-        let made = cgan.generator.forward(&z, &classes, &Mode::eval());
+        let z = cgan.generator.latent(60, rng);
+        let made = cgan.generator.forward(&z, &classes);
         assert_eq!(made.argmax(1).to_vec::<i64>(), classes.to_vec::<i64>());
         assert!(made.to_vec::<f32>().iter().all(|x| (0.0..=1.0).contains(x)));
+    }
+
+    #[test]
+    fn it_begins_with_pictures_as_light_as_the_data() {
+        let rng = &mut Rng::new(0);
+        let mut cgan = Cgan::scaled(0.1, 4, 3, 2, rng);
+        let mean = Tensor::from([[0.02f32, 0.5, 0.9]]);
+        cgan.begin_at(&mean.select(0, 0));
+        // With all units left out a picture is what the bias makes of it.
+        let z = Tensor::zeros_like(&cgan.generator.latent(1, rng));
+        let made = cgan.generator.forward(&z, &Tensor::from([1i64]));
+        let off = (made - mean).abs().amax(..).item();
+        assert!(off < 1e-6, "{off}");
+    }
+
+    #[test]
+    fn the_same_noise_draws_differently_where_other_units_are_left_out() {
+        let rng = &mut Rng::new(0);
+        let cgan = Cgan::scaled(0.1, 4, 3, 2, rng);
+        let z = cgan.generator.latent(2, rng);
+        let units = z.narrow(1, 4, z.shape()[1] - 4);
+        let kept = units.to_vec::<f32>();
+        assert!(kept.contains(&0.0) && kept.iter().all(|k| [0.0, 2.0].contains(k)));
+        let noise = z.narrow(0, 0, 1).narrow(1, 0, 4);
+        let z = Tensor::concat(&[Tensor::concat(&[&noise, &noise], 0), units], 1);
+        let made = cgan.generator.forward(&z, &Tensor::from([1i64, 1]));
+        let off = made.select(0, 0) - made.select(0, 1);
+        assert!(off.abs().amax(..).item() > 1e-3);
     }
 
     #[test]
@@ -189,8 +254,7 @@ mod tests {
     #[should_panic(expected = "one_hot: index 3 at [0] leaves the 3 classes")]
     fn a_class_that_is_none_is_refused() {
         let cgan = Cgan::scaled(0.01, 4, 3, 3, &mut Rng::new(0));
-        let _x =
-            cgan.generator
-                .forward(&Tensor::zeros([1, 4]), &Tensor::from([3i64]), &Mode::eval());
+        let z = cgan.generator.latent(1, &mut Rng::new(0));
+        let _x = cgan.generator.forward(&z, &Tensor::from([3i64]));
     }
 }

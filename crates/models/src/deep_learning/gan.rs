@@ -81,14 +81,18 @@ impl Gan {
     /// If there are more or fewer pixels.
     #[track_caller]
     pub fn begin_at(&mut self, mean: &Tensor) {
-        let mean = mean.clamp(1e-3, 1.0 - 1e-3);
-        let log_odds = (&mean / (1.0 - &mean)).ln();
         self.generator.for_each_param_mut(&mut |name, param| {
             if name == "2.bias" {
-                param.set(&log_odds);
+                param.set(&log_odds(mean));
             }
         });
     }
+}
+
+/// What the logistic function makes `mean` of, or nearly so where that is 0 or 1.
+pub(super) fn log_odds(mean: &Tensor) -> Tensor {
+    let mean = mean.clamp(1e-3, 1.0 - 1e-3);
+    (&mean / (1.0 - &mean)).ln()
 }
 
 /// What a discriminator makes small, given its logits `(B, 1)` for real pictures and for made ones:

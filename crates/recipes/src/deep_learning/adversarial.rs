@@ -15,7 +15,7 @@ use crate::recipe::{Card, Evaluation, Prepared, Recipe, SampleRequest, Sampled};
 use crate::run::{Config, Run};
 use crate::settings::{self, to_table};
 use crate::small_gray;
-use eras_data::Images;
+use eras_data::{Dataset, Images};
 use eras_nn::Summary;
 use eras_tensor::{Result, Rng, Tensor, no_grad};
 use eras_train::Learner;
@@ -77,6 +77,12 @@ pub(crate) fn check_optimizer(lr: f64, kept: (&str, f64)) -> Result<()> {
         ),
     ];
     settings::want(&rules)
+}
+
+/// How light each pixel is on average in up to 10,000 pictures: `(H * W)`.
+pub(crate) fn mean_picture(train: &Images) -> Result<Tensor> {
+    let first: Vec<usize> = (0..train.len().min(10_000)).collect();
+    Ok(train.flat().batch(&first)?.x.mean(0))
 }
 
 /// A chart: its title, and the numbers of an epoch with the names of their lines.
