@@ -31,6 +31,7 @@ impl Machine {
             bf16_one,
             bf16_all,
             copy,
+            read,
         } = self.peak;
         let compute = |name: &str, one: f64, all: f64| {
             let one = (self.threads > 1).then(|| limit(name, 1, Some(one), None));
@@ -43,7 +44,10 @@ impl Machine {
                 bf16.into_iter()
                     .flat_map(|(one, all)| compute("peak_bf16", one, all)),
             )
-            .chain([limit("peak_copy", self.threads, None, Some(copy))])
+            .chain([
+                limit("peak_copy", self.threads, None, Some(copy)),
+                limit("peak_read", self.threads, None, Some(read)),
+            ])
             .collect()
     }
 
@@ -59,6 +63,7 @@ impl Machine {
             Kind::F32 => m.gflops.map(|rate| 1e9 * rate / f32),
             Kind::Bf16 => m.gflops.map(|rate| 1e9 * rate / bf16.unwrap_or(f32)),
             Kind::Memory => m.gb_per_s.map(|rate| 1e9 * rate / peak.copy),
+            Kind::Read => m.gb_per_s.map(|rate| 1e9 * rate / peak.read),
             Kind::Overhead | Kind::Peak => None,
         };
     }
@@ -73,6 +78,7 @@ fn best(a: Peak, b: Peak) -> Peak {
         bf16_one: either(a.bf16_one, b.bf16_one),
         bf16_all: either(a.bf16_all, b.bf16_all),
         copy: a.copy.max(b.copy),
+        read: a.read.max(b.read),
     }
 }
 
@@ -105,6 +111,7 @@ mod tests {
             bf16_one: bf16,
             bf16_all: bf16.map(|rate| 2.0 * rate),
             copy: 20e9,
+            read: 30e9,
         };
         Machine { peak, threads: 2 }
     }
@@ -129,17 +136,22 @@ mod tests {
             (m.kind, m.gflops, m.gb_per_s) = (Kind::Memory, None, Some(15.0));
         };
         assert_eq!(share(&m, memory), Some(0.75));
+        let read = |m: &mut Measurement| {
+            memory(m);
+            m.kind = Kind::Read;
+        };
+        assert_eq!(share(&m, read), Some(0.5));
         assert_eq!(share(&m, |m| m.kind = Kind::Overhead), None);
     }
 
     #[test]
     fn the_best_of_two_measurements_is_the_better_of_each_limit() {
         let (mut a, mut b) = (machine(Some(1.0)).peak, machine(Some(2.0)).peak);
-        (a.f32_one, b.copy) = (900.0, 900.0);
+        (a.f32_one, b.copy, a.read) = (900.0, 900.0, 900.0);
         let both = best(a, b);
         assert_eq!(
-            (both.f32_one, both.f32_all, both.copy),
-            (b.f32_one, 400e9, a.copy)
+            (both.f32_one, both.f32_all, both.copy, both.read),
+            (b.f32_one, 400e9, a.copy, b.read)
         );
         assert_eq!((both.bf16_one, both.bf16_all), (Some(2.0), Some(4.0)));
         assert_eq!(best(a, machine(None).peak).bf16_one, None);
@@ -159,13 +171,23 @@ mod tests {
         let of = |name: &str, threads| (name.to_owned(), threads);
         assert_eq!(
             names(machine(None)),
-            [of("peak_f32", 1), of("peak_f32", 2), of("peak_copy", 2)]
+            [
+                of("peak_f32", 1),
+                of("peak_f32", 2),
+                of("peak_copy", 2),
+                of("peak_read", 2)
+            ]
         );
         let mut one = machine(Some(500e9));
         one.threads = 1;
         assert_eq!(
             names(one),
-            [of("peak_f32", 1), of("peak_bf16", 1), of("peak_copy", 1)]
+            [
+                of("peak_f32", 1),
+                of("peak_bf16", 1),
+                of("peak_copy", 1),
+                of("peak_read", 1)
+            ]
         );
     }
 }

@@ -13,6 +13,8 @@ pub enum Kind {
     /// Memory: a share of the bandwidth at which all threads copy. What counts as moved is each tensor's first reading
     /// and last writing, as if the caches held all else: a second pass over memory is a loss that the share shows.
     Memory,
+    /// Memory that is only read: a share of the bandwidth at which all threads read.
+    Read,
     /// Neither, but what an operation costs however small it is: there is no share.
     Overhead,
     /// A limit of the machine itself.

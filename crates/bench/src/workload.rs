@@ -134,7 +134,7 @@ mod tests {
             let limit = (w.flops.is_some(), w.bytes.is_some());
             let wanted = match w.kind {
                 Kind::F32 | Kind::Bf16 => (true, false),
-                Kind::Memory => (false, true),
+                Kind::Memory | Kind::Read => (false, true),
                 Kind::Overhead => (false, false),
                 Kind::Peak => unreachable!("a limit is no workload"),
             };

@@ -1,10 +1,10 @@
-//! What this machine can do at best: fused multiply-adds and copied bytes per second.
+//! What this machine can do at best: fused multiply-adds, and bytes copied or read per second.
 //!
 //! Every measurement is a few milliseconds long, repeated, and the best counts: whatever else runs on the machine can
 //! only make it slower.
 
 use crate::buffer::Buffer;
-use crate::{stream, team};
+use crate::{simd, stream, team};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -26,13 +26,16 @@ pub struct Peak {
     /// both count, and nothing else. To write through the cache reads each line first; so the better of that and of
     /// writing past it is the limit.
     pub copy: f64,
+    /// Bytes per second that all threads together read of 256 MiB, as of a model's weights: of that hardly anything is still
+    /// in a cache when it is read again.
+    pub read: f64,
 }
 
 /// Measures the machine, in about a second.
 ///
 /// The measurements take turns, so that a disturbance of some tenths of a second spoils none of them.
 pub fn measure() -> Peak {
-    let (fma, bf16, mut copy) = (fma_kernel(), bf16_kernel(), Arrays::new());
+    let (fma, bf16, mut arrays) = (fma_kernel(), bf16_kernel(), Arrays::new());
     let all = team::threads();
     let mut peak = Peak {
         f32_one: 0.0,
@@ -40,13 +43,15 @@ pub fn measure() -> Peak {
         bf16_one: None,
         bf16_all: None,
         copy: 0.0,
+        read: 0.0,
     };
     for _ in 0..TURNS {
         peak.f32_one = peak.f32_one.max(rate(fma, 1));
         peak.f32_all = peak.f32_all.max(rate(fma, all));
         peak.bf16_one = larger(peak.bf16_one, bf16.map(|kernel| rate(kernel, 1)));
         peak.bf16_all = larger(peak.bf16_all, bf16.map(|kernel| rate(kernel, all)));
-        peak.copy = peak.copy.max(copy.rate());
+        peak.copy = peak.copy.max(arrays.copied());
+        peak.read = peak.read.max(arrays.read());
     }
     peak
 }
@@ -83,23 +88,39 @@ fn rate(kernel: Kernel, threads: usize) -> f64 {
     (rounds * kernel.ops * threads) as f64 / seconds
 }
 
-/// Two buffers of 64 MiB, as tensors have them.
+/// Two buffers of 64 MiB, as tensors have them, and one of 256 MiB.
 struct Arrays {
     from: Buffer,
     to: Buffer,
+    weights: Buffer,
 }
 
 impl Arrays {
     fn new() -> Self {
-        let new = || Buffer::zeroed(64 << 20);
+        let new = |mib: usize| Buffer::zeroed(mib << 20);
         Self {
-            from: new(),
-            to: new(),
+            from: new(64),
+            to: new(64),
+            weights: new(256),
         }
     }
 
+    /// Bytes per second that are only read.
+    fn read(&self) -> f64 {
+        let from = self.weights.slice::<u32>();
+        let seconds = best(1, || {
+            team::split(from, 1 << 18, |_, part| {
+                _ = black_box(simd::vectorize(
+                    #[inline(always)]
+                    || sum(part),
+                ));
+            });
+        });
+        size_of_val(from) as f64 / seconds
+    }
+
     /// Bytes per second read and written, the way that is faster: through the cache, or past it.
-    fn rate(&mut self) -> f64 {
+    fn copied(&mut self) -> f64 {
         self.rate_of(|to, from| to.copy_from_slice(from))
             .max(self.rate_of(|to, from| {
                 stream::copy(to, from);
@@ -116,6 +137,19 @@ impl Arrays {
         });
         bytes as f64 / seconds
     }
+}
+
+/// Adds up so many numbers at once that reading them is all the work there is.
+#[inline(always)]
+fn sum(x: &[u32]) -> u32 {
+    const LANES: usize = 128;
+    let mut sums = [0u32; LANES];
+    for x in x.chunks_exact(LANES) {
+        for (sum, x) in sums.iter_mut().zip(x) {
+            *sum = sum.wrapping_add(*x);
+        }
+    }
+    sums.iter().fold(0, |all, sum| all.wrapping_add(*sum))
 }
 
 /// The shortest of some runs, in seconds.
@@ -190,7 +224,9 @@ mod tests {
         for rate in rates.into_iter().flatten() {
             assert!((1e7..1e15).contains(&rate), "{peak:?}");
         }
-        assert!((1e7..1e13).contains(&peak.copy), "{peak:?}");
+        for rate in [peak.copy, peak.read] {
+            assert!((1e7..1e13).contains(&rate), "{peak:?}");
+        }
     }
 
     #[test]

@@ -57,7 +57,8 @@ pub(crate) fn workloads() -> Vec<Workload> {
             "GPT-2 (124 M) tells what comes after 256 tokens, of which a cache keeps all but the last, f32",
             token_bytes(),
             token,
-        ),
+        )
+        .of(Kind::Read),
         read("bert_base", [8, 128]),
         read("bert_base_one", [1, 128]),
     ];

@@ -387,19 +387,23 @@ unsafe fn turned_f32<const R: usize>(t: &Tile<'_, f32, f32>) {
                     acc[i] = _mm512_maskz_loadu_ps(first(lanes), c(i));
                 }
             }
+            // Meanwhile the next lanes are fetched in the order in which they lie: memory is slower at any other.
+            let mut next = (b.wrapping_add(16 * t.b_step), 0);
             for unit in (0..t.units).step_by(16) {
                 let depth = (t.units - unit).min(16);
-                // What follows these lanes are the next ones.
-                let fetch = match unit + FETCH {
-                    ahead if ahead < t.units => ahead,
-                    ahead => 16 * t.b_step + (ahead - t.units),
-                };
-                let (b, fetch) = (b.wrapping_add(unit), b.wrapping_add(fetch));
+                for _ in 0..16 {
+                    _mm_prefetch::<_MM_HINT_T0>(next.0.wrapping_add(next.1).cast());
+                    next.1 += 16;
+                    if next.1 >= t.units {
+                        next = (next.0.wrapping_add(t.b_step), 0);
+                    }
+                }
+                let b = b.wrapping_add(unit);
                 let a = t.a.wrapping_add(unit * t.a_step);
                 if (lanes, depth) == (16, 16) {
-                    turned_block::<R, true>(&mut acc, t, a, b, fetch, 16, 16);
+                    turned_block::<R, true>(&mut acc, t, a, b, 16, 16);
                 } else {
-                    turned_block::<R, false>(&mut acc, t, a, b, fetch, lanes, depth);
+                    turned_block::<R, false>(&mut acc, t, a, b, lanes, depth);
                 }
             }
             for i in 0..R {
@@ -409,9 +413,6 @@ unsafe fn turned_f32<const R: usize>(t: &Tile<'_, f32, f32>) {
     }
 }
 
-/// How many elements before its use a lane is fetched.
-const FETCH: usize = 128;
-
 /// `depth` steps of up to 16 lanes of B, turned in registers.
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -420,7 +421,6 @@ unsafe fn turned_block<const R: usize, const FULL: bool>(
     t: &Tile<'_, f32, f32>,
     a: *const f32,
     b: *const f32,
-    fetch: *const f32,
     lanes: usize,
     depth: usize,
 ) {
@@ -428,7 +428,6 @@ unsafe fn turned_block<const R: usize, const FULL: bool>(
     // SAFETY: masks keep loads within `depth`; only lanes and rows that there are get read.
     unsafe {
         for i in 0..16 {
-            _mm_prefetch::<_MM_HINT_T0>(fetch.wrapping_add(i * t.b_step).cast());
             if FULL {
                 r[i] = _mm512_loadu_ps(b.add(i * t.b_step));
             } else if i < lanes {
