@@ -11,8 +11,8 @@
 //! Axes: `B` batch, `S` source, `T` target, `C` channels, `V` vocabulary.
 
 use super::encoder_decoder::{EncoderDecoder, StackConfig, Writing};
-use eras_nn::{CrossEntropy, Dropout, Embedding, Init, Linear, Mode, Module};
-use eras_tensor::{Rng, Tensor};
+use eras_nn::{Dropout, Embedding, Init, Linear, Mode, Module};
+use eras_tensor::{Reduction, Rng, Tensor};
 
 /// What a [`Transformer`] is made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -104,18 +104,24 @@ impl Transformer {
     #[must_use]
     #[track_caller]
     pub fn forward(&self, source: &Tensor, target: &Tensor, mode: &Mode) -> Tensor {
+        self.logits(&self.decoded(source, target, mode))
+    }
+
+    /// `(B, T, d_model)`, before the output.
+    #[track_caller]
+    fn decoded(&self, source: &Tensor, target: &Tensor, mode: &Mode) -> Tensor {
         let lengths = self.lengths(source);
         let memory = self.encode(source, &lengths, mode);
         let target = self.embedded(target, self.target_table(), 0, mode);
-        let y = self.stacks.decode(&target, &memory, Some(&lengths), mode);
-        self.logits(&y)
+        self.stacks.decode(&target, &memory, Some(&lengths), mode)
     }
 
     /// The mean cross entropy of each token of `target (B, T)` but the first, where all before it are given ("teacher
-    /// forcing") and the part `smoothing` of what is wanted is spread over all tokens. Padding does not count.
+    /// forcing") and the part `smoothing` of what is wanted is spread over all tokens. Padding does not count, and the logits
+    /// are never there all at once.
     ///
     /// # Panics
-    /// As [`forward`](Self::forward), or if the target has fewer than two tokens or is of padding alone.
+    /// As [`forward`](Self::forward), or if the target has fewer than two tokens. One of padding alone gives NaN.
     #[must_use]
     #[track_caller]
     pub fn loss(&self, source: &Tensor, target: &Tensor, smoothing: f64, mode: &Mode) -> Tensor {
@@ -128,11 +134,13 @@ impl Transformer {
         );
         let given = target.narrow(1, 0, tokens - 1);
         let wanted = target.narrow(1, 1, tokens - 1);
-        let logits = self.forward(source, &given, mode);
-        let criterion = CrossEntropy::new()
-            .ignore_index(i64::from(self.config.padding))
-            .label_smoothing(smoothing);
-        criterion.loss(&logits.flatten(0, 1), &wanted.flatten(0, 1)) // (B T, V), (B T)
+        let (weight, bias) = match &self.head {
+            Some(head) => (&head.weight, head.bias.as_deref()),
+            None => (&self.source.weight, None),
+        };
+        let padding = Some(i64::from(self.config.padding));
+        let y = self.decoded(source, &given, mode);
+        y.linear_cross_entropy(weight, bias, &wanted, padding, smoothing, Reduction::Mean)
     }
 
     /// Reads `source (B, S)`, to write at most `room` tokens for each.
@@ -241,7 +249,7 @@ fn sinusoids(start: usize, rows: usize, width: usize) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use eras_nn::{Adam, Optimizer};
+    use eras_nn::{Adam, CrossEntropy, Optimizer};
 
     const END: i64 = 2;
 
@@ -304,6 +312,20 @@ mod tests {
                 }
                 last = target.narrow(1, place, 1);
             }
+        }
+    }
+
+    #[test]
+    fn the_loss_is_the_cross_entropy_of_the_logits() {
+        let (source, target) = texts();
+        for tied in [true, false] {
+            let (model, mode) = (model(tied, true), Mode::eval());
+            let logits = model.forward(&source, &target.narrow(1, 0, 5), &mode);
+            let criterion = CrossEntropy::new().ignore_index(0).label_smoothing(0.1);
+            let wanted = target.narrow(1, 1, 5).flatten(0, 1);
+            let wanted = criterion.loss(&logits.flatten(0, 1), &wanted).item();
+            let loss = model.loss(&source, &target, 0.1, &mode).item();
+            assert!((loss - wanted).abs() < 1e-5, "{loss} {wanted}");
         }
     }
 
