@@ -20,19 +20,24 @@ pub fn nearest(word: &str, known: &[&str]) -> String {
     }
 }
 
-/// The number of letters to insert, remove or replace to make `b` of `a` (Levenshtein 1965).
+/// The number of letters to insert, remove, replace or swap with the next to make `b` of `a` (Damerau 1964), where no letter is
+/// changed twice.
 fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut corner = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.chars().enumerate() {
-            let changed = corner + usize::from(x != y);
-            corner = row[j + 1];
-            row[j + 1] = changed.min(corner + 1).min(row[j] + 1);
+    let [a, b] = [a, b].map(|text| text.chars().collect::<Vec<_>>());
+    let first: Vec<usize> = (0..=b.len()).collect();
+    let (mut before, mut row) = (first.clone(), first);
+    for i in 1..=a.len() {
+        let mut next = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let changed = row[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            next[j] = changed.min(row[j] + 1).min(next[j - 1] + 1);
+            if i > 1 && j > 1 && (a[i - 1], a[i - 2]) == (b[j - 2], b[j - 1]) {
+                next[j] = next[j].min(before[j - 2] + 1);
+            }
         }
+        (before, row) = (row, next);
     }
-    row[row.len() - 1]
+    row[b.len()]
 }
 
 #[cfg(test)]
@@ -61,6 +66,17 @@ mod tests {
                 distance("a", "a")
             ),
             (3, 2, 0)
+        );
+        let swapped = [
+            ("mpl", "mlp"),
+            ("ab", "ba"),
+            ("abcd", "badc"),
+            ("ca", "abc"),
+        ];
+        assert_eq!(swapped.map(|(a, b)| distance(a, b)), [1, 1, 2, 3]);
+        assert_eq!(
+            nearest("mpl", &["gpt", "mlp"]),
+            "did you mean `mlp` or `gpt`?"
         );
     }
 }
