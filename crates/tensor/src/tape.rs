@@ -142,6 +142,21 @@ where
     }
 }
 
+/// A rule for one input, which adds to what is there of its gradient.
+struct Onto<F>(F);
+
+impl<F> Backward for Onto<F>
+where
+    F: Fn(&Back<'_>, Option<Tensor>) -> Tensor + Send + Sync,
+{
+    fn run(&self, b: &Back<'_>, pending: &mut Pending) {
+        if b.wants(0) {
+            let so_far = pending.take_input(b.node, 0);
+            pending.add_input(b.node, 0, (self.0)(b, so_far));
+        }
+    }
+}
+
 /// A fast rule, and what the operation means with the inputs it was called with.
 struct Fused<const N: usize, D, F> {
     inputs: [Tensor; N],
@@ -310,6 +325,21 @@ pub(crate) fn record_many(
         return y;
     }
     attach(name, y, Inputs::of(inputs), Box::new(ForMany(rule)))
+}
+
+/// As [`record`] for an operation whose gradient is nothing but a few rows: `rule` gets what has come of the gradient from
+/// elsewhere, and adds to it. What would be added up otherwise is a table for each use.
+#[track_caller]
+pub(crate) fn record_onto(
+    name: &'static str,
+    y: Tensor,
+    input: &Tensor,
+    rule: impl Fn(&Back<'_>, Option<Tensor>) -> Tensor + Send + Sync + 'static,
+) -> Tensor {
+    if !tracked(&[input]) {
+        return y;
+    }
+    attach(name, y, Inputs::of(&[input]), Box::new(Onto(rule)))
 }
 
 /// Puts a fused operation on the tape: `rule` is its fast gradient, `definition` what it means.

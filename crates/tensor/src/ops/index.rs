@@ -5,7 +5,7 @@ use super::{through_f32, want_float};
 use crate::Tensor;
 use crate::dtype::{Dtype, with_float, with_stored};
 use crate::shape::{Axis, Dims, broadcast, resolve};
-use crate::tape::record;
+use crate::tape::{record, record_onto, tracked};
 use eras_kernels::{elementwise, index as kernel};
 use std::fmt;
 
@@ -71,6 +71,24 @@ fn add_rows(name: &'static str, x: &Tensor, d: usize, indices: &Tensor, src: &Te
             b.want(1, || take_rows(name, b.dy, d, &indices)),
         ]
     })
+}
+
+/// [`add_rows`] along dimension 0, into the memory of `x` where nobody else has it.
+fn rows_onto(name: &'static str, mut x: Tensor, indices: &Tensor, src: &Tensor) -> Tensor {
+    let here = matches!(x.dtype(), Dtype::F32 | Dtype::F64)
+        && x.is_contiguous()
+        && !tracked(&[&x, src])
+        && x.is_sole_owner();
+    if !here {
+        return add_rows(name, &x, 0, indices, src);
+    }
+    let &[rows, width] = x.shape() else {
+        unreachable!("the gradient of a table")
+    };
+    with_float!(x.dtype(), T => kernel::add_rows(
+        x.as_mut_slice::<T>(), src.in_line().data(), indices.data(), rows, width,
+    ));
+    x
 }
 
 /// The `n` places that `at` names, as indices.
@@ -189,13 +207,13 @@ impl Tensor {
         let flat = ids.contiguous().reshape([ids.len()]);
         let y = take_rows("embedding", &self.detach(), 0, &flat);
         let table = self.dims();
-        let y = record("embedding", y, [self], move |b| {
-            let zeros = Self::full(table, 0.0, b.dy.dtype());
+        let y = record_onto("embedding", y, self, move |b, so_far| {
+            let sum = so_far.unwrap_or_else(|| Self::full(table, 0.0, b.dy.dtype()));
             let dy = match padding {
                 Some(padding) => b.dy.masked_fill(&flat.eq(padding as i32).unsqueeze(1), 0.0),
                 None => b.dy.clone(),
             };
-            [Some(add_rows("embedding", &zeros, 0, &flat, &dy))]
+            rows_onto("embedding", sum, &flat, &dy)
         });
         y.reshape([ids.shape(), &[width]].concat())
     }
@@ -414,6 +432,12 @@ pub(crate) fn checks() -> Vec<crate::checks::Check> {
             .case([normal([5, 4], 1), Tensor::from([1i64, 4, 3])], |x| {
                 x[0].embedding(&x[1], Some(2))
             })
+            // A table that is also used otherwise, and twice.
+            .case([normal([5, 4], 1), whole(6, 5, &[2, 3])], |x| {
+                let y = x[0].embedding(&x[1], None);
+                let again = x[0].embedding(&x[1], Some(1));
+                (y.sqr() + again).matmul(&x[0].t())
+            })
             .bad(
                 "embedding: index 5 at [0, 1] leaves the 5 rows of [5, 2]",
                 || Tensor::zeros([5, 2]).embedding(&Tensor::from([[0i64, 5]]), None),
@@ -532,6 +556,21 @@ mod tests {
         let dy = Tensor::from([[1.0f32, 1.0], [10.0, 10.0], [100.0, 100.0]]);
         let dw = y.backward_with(&dy)[&table].to_vec::<f32>();
         assert_eq!(dw, [10.0, 10.0, 0.0, 0.0, 101.0, 101.0]);
+    }
+
+    #[test]
+    fn rows_are_added_in_place_where_nobody_else_sees_it() {
+        let at = Tensor::from([2i64, 0, 2]);
+        let rows = Tensor::from([[1.0f32], [10.0], [100.0]]);
+        let alone = Tensor::from([[1.0f32], [2.0], [3.0]]);
+        let place = alone.data::<f32>().as_ptr();
+        let sum = rows_onto("embedding", alone, &at, &rows);
+        assert_eq!(sum.data::<f32>(), [11.0, 2.0, 104.0]);
+        assert_eq!(sum.data::<f32>().as_ptr(), place);
+        let seen = sum.clone();
+        let again = rows_onto("embedding", sum, &at, &rows);
+        assert_eq!(again.data::<f32>(), [21.0, 2.0, 205.0]);
+        assert_eq!(seen.data::<f32>(), [11.0, 2.0, 104.0]);
     }
 
     #[test]

@@ -268,6 +268,14 @@ impl Pending {
         }
     }
 
+    /// Takes what has come for input `i` of `node` so far; it must be given back before anything else is added.
+    pub(super) fn take_input(&mut self, node: &Node, i: usize) -> Option<Tensor> {
+        let id = node.inputs[i].as_ref()?.id;
+        let latest = self.latest.take_if(|(latest, _)| latest.id == id);
+        let (_, gradient) = latest.or_else(|| self.others.remove(&id))?;
+        Some(gradient)
+    }
+
     pub(super) fn add(&mut self, node: &Arc<Node>, gradient: Tensor) {
         match &mut self.latest {
             Some((latest, sum)) if latest.id == node.id => return *sum += &gradient,
