@@ -8,7 +8,7 @@
 //!
 //! The sizes are the paper's, and so is the dropout in both players. In the generator it is noise that a picture is made of, as
 //! `z` is, and never off: what is learned under it hardly looks at `z`, and without it all pictures of a class would be alike.
-//! (So do Isola, Zhu, Zhou & Efros 2017, arXiv:1611.07004, section 3.2.)
+//! (So do Isola, Zhu, Zhou & Efros 2017, arXiv:1611.07004.)
 //!
 //! Weights of the generator begin as He et al. have them, those of the discriminator within ±0.005; this paper does not say.
 //!
@@ -149,7 +149,7 @@ impl Generator {
         self.output.forward(&h)
     }
 
-    /// Of the noise, and of the hidden layers.
+    /// How many of the numbers of a latent are noise, and how many belong to each hidden layer.
     fn widths(&self) -> [usize; 4] {
         let units = |layer: &Dense| layer.linear.weight.shape()[0];
         [
