@@ -107,7 +107,7 @@ pub(crate) fn paragraphs(story: &str) -> Vec<String> {
     let parts = parts.map(|part| part.lines().map(str::trim).collect::<Vec<_>>().join(" "));
     parts
         .filter(|part| !part.is_empty())
-        .map(|part| part.replace("**", ""))
+        .map(|part| part.replace("**", "").replace('`', ""))
         .collect()
 }
 
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_story_is_told_without_its_marks() {
-        let page = Report::new("x").section(told("# Title\n\n**Bold.** One\ntwo.\n\nThree.\n"));
+        let page = Report::new("x").section(told("# Title\n\n**Bold.** `One`\ntwo.\n\nThree.\n"));
         let page = page.render();
         assert!(
             page.contains("<p>Bold. One two.</p>\n<p>Three.</p>"),
