@@ -19,7 +19,7 @@ use crate::small_gray;
 use crate::training::{self, Trained};
 use eras_data::{Batch, Dataset, Images, MovingDigits};
 use eras_models::deep_learning::gan::discriminator_loss;
-use eras_models::deep_learning::video_gan::{Discriminator, FRAMES, SIDE, VideoGan};
+use eras_models::deep_learning::video_gan::{Discriminator, FRAMES, Generator, SIDE, VideoGan};
 use eras_nn::{Adam, Mode, Module, Summary};
 use eras_report::{Animation, Moving, Picture, Section};
 use eras_tensor::{Error, Result, Rng, Tensor, count, no_grad};
@@ -219,6 +219,13 @@ fn moving(images: &Images, count: usize, seed: u64) -> MovingDigits {
         .digits(1)
 }
 
+/// What learns: the players without the mean, which only follows.
+#[derive(Module)]
+struct Both {
+    generator: Generator,
+    discriminator: Discriminator,
+}
+
 struct Duel {
     gan: VideoGan,
     players: Players,
@@ -244,12 +251,15 @@ impl Duel {
 
     /// The layers of the generator, and of the judges as they look at what is made of so many noises.
     fn summary(&self) -> Summary {
-        Summary::of(&self.gan, |n| {
+        let both = Both {
+            generator: self.gan.generator.clone(),
+            discriminator: self.gan.discriminator.clone(),
+        };
+        Summary::of(&both, |n| {
             let z = Tensor::zeros([n, self.settings.noise]);
-            let made = self.gan.generator.forward(&z, &Mode::train(0, 0));
+            let made = both.generator.forward(&z, &Mode::train(0, 0));
             let pairs = vec![[0, 1]; self.settings.pairs];
-            self.gan
-                .discriminator
+            both.discriminator
                 .forward(&made, &pairs, &Mode::train(0, 0))
         })
     }
@@ -535,6 +545,20 @@ mod tests {
             "judged=12",
         ];
         testing::train(&VideoGanRecipe, &small, folder, stop, resume)
+    }
+
+    #[test]
+    fn a_mean_that_only_follows_is_not_counted_among_what_learns() {
+        let duel = Duel::new(&Settings::default());
+        let VideoGan {
+            generator,
+            discriminator,
+            ..
+        } = &duel.gan;
+        let summary = duel.summary();
+        let players = generator.count_params() + discriminator.count_params();
+        assert_eq!(summary.params, players);
+        assert_eq!(summary.rows[0].path, "generator.project");
     }
 
     #[test]
