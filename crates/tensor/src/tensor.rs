@@ -2,7 +2,7 @@
 
 use crate::dtype::{Dtype, Element, with_stored};
 use crate::shape::{Dims, Layout};
-use crate::tape::Node;
+use crate::tape::{Node, tracked};
 use eras_kernels::buffer::{Buffer, Plain};
 use eras_kernels::elementwise::{self, View};
 use std::sync::Arc;
@@ -330,7 +330,16 @@ impl Tensor {
         self
     }
 
-    /// Whether nobody else holds the numbers, so that an operation may write over them.
+    /// Whether an operation of this and `other` may write what it computes, in this type and shape, over these numbers: they
+    /// are in line, not widened to compute with, nobody else holds them, and no gradient will ask for them.
+    pub(crate) fn may_be_written_over(&mut self, other: &Self) -> bool {
+        matches!(self.dtype(), Dtype::F32 | Dtype::F64)
+            && self.is_contiguous()
+            && !tracked(&[self, other])
+            && self.is_sole_owner()
+    }
+
+    /// Whether nobody else holds the numbers.
     pub(crate) fn is_sole_owner(&mut self) -> bool {
         Arc::get_mut(&mut self.0).is_some_and(|inner| Arc::get_mut(&mut inner.storage).is_some())
     }

@@ -112,11 +112,9 @@ impl Cgan {
     /// If there are more or fewer pixels.
     #[track_caller]
     pub fn begin_at(&mut self, mean: &Tensor) {
-        self.generator.for_each_param_mut(&mut |name, param| {
-            if name == "output.bias" {
-                param.set(&log_odds(mean));
-            }
-        });
+        if let Some(bias) = &mut self.generator.output.linear.bias {
+            bias.set(&log_odds(mean));
+        }
     }
 }
 

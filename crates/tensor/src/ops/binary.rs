@@ -324,8 +324,7 @@ impl std::ops::AddAssign<&Self> for Tensor {
             "add: += cannot grow {:?} to {dims:?}",
             self.shape()
         );
-        let fast = matches!(self.dtype(), Dtype::F32 | Dtype::F64) && self.is_contiguous();
-        if !fast || crate::tape::tracked(&[self, other]) || !self.is_sole_owner() {
+        if !self.may_be_written_over(other) {
             *self = Self::add(self, other);
             return;
         }

@@ -5,7 +5,7 @@ use super::{through_f32, want_float};
 use crate::Tensor;
 use crate::dtype::{Dtype, with_float, with_stored};
 use crate::shape::{Axis, Dims, broadcast, resolve};
-use crate::tape::{record, record_onto, tracked};
+use crate::tape::{record, record_onto};
 use eras_kernels::{elementwise, index as kernel};
 use std::fmt;
 
@@ -75,11 +75,7 @@ fn add_rows(name: &'static str, x: &Tensor, d: usize, indices: &Tensor, src: &Te
 
 /// [`add_rows`] along dimension 0, into the memory of `x` where nobody else has it.
 fn rows_onto(name: &'static str, mut x: Tensor, indices: &Tensor, src: &Tensor) -> Tensor {
-    let here = matches!(x.dtype(), Dtype::F32 | Dtype::F64)
-        && x.is_contiguous()
-        && !tracked(&[&x, src])
-        && x.is_sole_owner();
-    if !here {
+    if !x.may_be_written_over(src) {
         return add_rows(name, &x, 0, indices, src);
     }
     let &[rows, width] = x.shape() else {
