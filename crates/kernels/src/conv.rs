@@ -11,11 +11,13 @@
 //! in front. A transposed convolution is the gradient by the input, called forward.
 //!
 //! The first two are *correlations*: sums over what lies around a place, for the second one phase of the stride after
-//! another. There are three ways, chosen by the shape of an example alone, so that the batch does not matter to the bits:
+//! another. There are four ways, chosen by the shape of an example alone, so that the batch does not matter to the bits:
 //!
 //! - `correlate`, `weight`: products of matrices whose columns are packed straight from the image.
 //! - `winograd`, `winograd_weight`: filters of 3 by 3 over many channels, with 2.25 times fewer multiplications.
-//! - `direct`: few channels in a group, as in *depthwise* convolution.
+//! - `direct`: few channels in a group, from a copy.
+//! - `lines`, `lines_weight`: one channel in a group, as in *depthwise* convolution, where it lies; on processors whose
+//!   vectors have masks.
 
 use crate::lines::{for_rows, rows_per_task, sum_of};
 use crate::matmul::tile::Micro;
@@ -29,6 +31,11 @@ mod axis;
 mod correlate;
 mod direct;
 mod field;
+mod lanes;
+#[cfg(target_arch = "x86_64")]
+mod lines;
+#[cfg(target_arch = "x86_64")]
+mod lines_weight;
 mod weight;
 mod winograd;
 mod winograd_weight;
@@ -422,8 +429,12 @@ fn correlate<T: Float>(result: &mut [T], job: &Correlation<'_, T>) {
     if result.is_empty() || places == 0 {
         return;
     }
+    #[cfg(target_arch = "x86_64")]
+    if lines::suits(job) {
+        return lines::run(job, result);
+    }
     if direct::suits(job) {
-        direct::run(job, result, direct::is_fused());
+        direct::run(job, result);
     } else if std::any::TypeId::of::<T>() == std::any::TypeId::of::<f32>() {
         on_best_f32(Run(&job.cast(), same_mut(result)));
     } else {

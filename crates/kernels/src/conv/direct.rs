@@ -1,4 +1,4 @@
-//! Convolution with few channels in each group, as *depthwise* ones: no matrices, but vectors along the places.
+//! Convolution with few channels in each group: no matrices, but vectors along the places.
 //!
 //! What a box reads is copied to planes (see `axis`), in which the places of several lines are one stretch with gaps
 //! between the lines, and a tap is an offset:
@@ -13,11 +13,14 @@ use super::Shape;
 use super::axis::{Cut, Part};
 use super::correlate::{Correlation, for_each, homes, line_of};
 use super::field::Source;
+use super::lanes::{self, Eight, Lanes};
+use super::same_mut;
 use super::weight::{Stretches, piece};
 use super::winograd::copy_short;
 use crate::Float;
 use crate::matmul::tile::Buffer;
 use crate::simd::{Isa, isa, vectorize};
+use std::any::TypeId;
 use std::ops::Range;
 
 /// Most channels of the result in a group.
@@ -26,8 +29,8 @@ const ROWS: usize = 4;
 const PLACES: usize = 1024;
 /// Elements of a copy.
 const FIELD: usize = 32 << 10;
-/// Lanes of a sum.
-const SUMS: usize = 16;
+/// Places are summed in blocks of so many.
+const LANES: usize = 16;
 /// Groups of a task, times places.
 const TASK: usize = 1 << 15;
 /// Fewer multiply-adds are not worth a second thread.
@@ -54,7 +57,30 @@ fn multiply_add<const FUSED: bool, T: Float>(a: T, b: T, c: T) -> T {
 }
 
 /// Computes a correlation that [`suits`].
-pub(super) fn run<T: Float>(job: &Correlation<'_, T>, result: &mut [T], fused: bool) {
+pub(super) fn run<T: Float>(job: &Correlation<'_, T>, result: &mut [T]) {
+    // SAFETY: the processor has just been asked.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        if isa() == Isa::Avx512 {
+            return if TypeId::of::<T>() == TypeId::of::<f32>() {
+                run_by::<lanes::F32>(&job.cast(), same_mut(result))
+            } else {
+                run_by::<lanes::F64>(&job.cast(), same_mut(result))
+            };
+        }
+        if is_fused() {
+            run_by::<Eight<T, true>>(job, result);
+        } else {
+            run_by::<Eight<T, false>>(job, result);
+        }
+    }
+}
+
+/// The same, by these vectors.
+///
+/// # Safety
+/// The processor has the instructions of `L`.
+pub(super) unsafe fn run_by<L: Lanes>(job: &Correlation<'_, L::T>, result: &mut [L::T]) {
     let places = [0, 1, 2].map(|d| job.axes[d].places);
     let cut = Cut::new(job.batch, places, PLACES);
     let source = Source::copied(job.source, job.groups * job.depth, &job.axes, cut.longest());
@@ -73,15 +99,11 @@ pub(super) fn run<T: Float>(job: &Correlation<'_, T>, result: &mut [T], fused: b
         let to = to.as_mut_ptr();
         // SAFETY: boxes and groups of tasks differ, and so do the elements of the result that they write.
         unsafe {
-            match (job.m, fused) {
-                (1, true) => task.run::<1, 128, true>(groups, to),
-                (2, true) => task.run::<2, 64, true>(groups, to),
-                (3, true) => task.run::<3, 32, true>(groups, to),
-                (_, true) => task.run::<4, 32, true>(groups, to),
-                (1, false) => task.run::<1, 128, false>(groups, to),
-                (2, false) => task.run::<2, 64, false>(groups, to),
-                (3, false) => task.run::<3, 32, false>(groups, to),
-                (_, false) => task.run::<4, 32, false>(groups, to),
+            match job.m {
+                1 => task.run::<1, 8, L>(groups, to),
+                2 => task.run::<2, 4, L>(groups, to),
+                3 => task.run::<3, 2, L>(groups, to),
+                _ => task.run::<4, 2, L>(groups, to),
             }
         }
     });
@@ -95,11 +117,11 @@ struct Task<'a, T> {
 }
 
 impl<T: Float> Task<'_, T> {
-    /// Computes the `R` channels of some groups, `L` places at a time.
+    /// Computes the `R` channels of some groups, `V` vectors of places at a time.
     ///
     /// # Safety
     /// Nobody else uses these elements of the result.
-    unsafe fn run<const R: usize, const L: usize, const FUSED: bool>(
+    unsafe fn run<const R: usize, const V: usize, L: Lanes<T = T>>(
         &self,
         groups: Range<usize>,
         to: *mut T,
@@ -112,7 +134,7 @@ impl<T: Float> Task<'_, T> {
         let at_once = (channels / job.depth.max(1)).clamp(1, groups.len());
         let depth = channels.min(job.depth);
         let stretch = (part.len[1] - 1) * one.line + part.len[2];
-        let lanes = stretch.next_multiple_of(L);
+        let lanes = stretch.next_multiple_of(LANES);
         let room = R * lanes;
         let stretches = part.images * part.len[0];
         let mut sums = Buffer::take::<T>(sums, stretches * room);
@@ -148,7 +170,7 @@ impl<T: Float> Task<'_, T> {
                         let (image, plane) = (i / part.len[0], i % part.len[0]);
                         let start = start + image * layout.image + plane * layout.plane;
                         let sums = &mut sums[i * room..][..room];
-                        add::<R, L, FUSED, T>(sums, c0 > 0, &from[start..], &weights, &offsets);
+                        add::<R, V, L>(sums, c0 > 0, &from[start..], &weights, &offsets);
                         if c0 + count >= job.depth {
                             // SAFETY: these elements of the result are this task's own.
                             unsafe { self.write(to, group, [image, plane], sums, lanes, one.line) };
@@ -208,39 +230,83 @@ impl<T: Float> Task<'_, T> {
     }
 }
 
-/// `sums[r] += Σ_k weights[k][r] from[offsets[k] ..]`, from 0 on unless it goes on.
-fn add<const R: usize, const L: usize, const FUSED: bool, T: Float>(
-    sums: &mut [T],
+/// `sums[r] += Σ_k weights[k][r] from[offsets[k] ..]`, from 0 on unless it goes on: at most `V` vectors at a time, since as many
+/// sums take turns as there are vectors.
+fn add<const R: usize, const V: usize, L: Lanes>(
+    sums: &mut [L::T],
     goes_on: bool,
-    from: &[T],
-    weights: &[[T; R]],
+    from: &[L::T],
+    weights: &[[L::T; R]],
     offsets: &[usize],
 ) {
     let lanes = sums.len() / R;
+    let farthest = offsets.iter().max().map_or(0, |at| at + lanes);
+    assert!(
+        lanes.is_multiple_of(LANES) && from.len() >= farthest && weights.len() == offsets.len(),
+        "conv: a tap reaches beyond what was copied"
+    );
+    let vectors = lanes / L::COUNT;
+    let blocks = vectors.div_ceil(V);
+    macro_rules! some {
+        ($block:ident, $($n:literal)+) => {
+            match $block.len() {
+                $($n if $n <= V => add_at::<R, $n, L>(sums, $block.start * L::COUNT, goes_on, from, weights, offsets),)+
+                n => unreachable!("{n} vectors"),
+            }
+        };
+    }
     vectorize(
         #[inline(always)]
         || {
-            for j in (0..lanes).step_by(L) {
-                let mut acc = [[T::ZERO; L]; R];
-                if goes_on {
-                    for r in 0..R {
-                        acc[r].copy_from_slice(&sums[r * lanes + j..][..L]);
-                    }
-                }
-                for (w, at) in weights.iter().zip(offsets) {
-                    let x = &from[at + j..][..L];
-                    for r in 0..R {
-                        for l in 0..L {
-                            acc[r][l] = multiply_add::<FUSED, T>(w[r], x[l], acc[r][l]);
-                        }
-                    }
-                }
-                for r in 0..R {
-                    sums[r * lanes + j..][..L].copy_from_slice(&acc[r]);
-                }
+            for i in 0..blocks {
+                let block = i * vectors / blocks..(i + 1) * vectors / blocks;
+                // SAFETY: `L` is of this processor; each vector lies within the lanes, and those of each tap within `from`.
+                unsafe { some!(block, 1 2 3 4 5 6 7 8) }
             }
         },
     );
+}
+
+/// The sums of `V` vectors of places from `j` on.
+///
+/// # Safety
+/// The processor has the instructions of `L`; there are as many places in each of the `R` rows of `sums`, and in `from`
+/// behind each offset.
+#[inline(always)]
+unsafe fn add_at<const R: usize, const V: usize, L: Lanes>(
+    sums: &mut [L::T],
+    j: usize,
+    goes_on: bool,
+    from: &[L::T],
+    weights: &[[L::T; R]],
+    offsets: &[usize],
+) {
+    let lanes = sums.len() / R;
+    let (to, from) = (sums.as_mut_ptr(), from.as_ptr());
+    // SAFETY: this function's contract.
+    unsafe {
+        let mut acc = [[L::splat(L::T::ZERO); V]; R];
+        if goes_on {
+            for r in 0..R {
+                for v in 0..V {
+                    acc[r][v] = L::load(to.add(r * lanes + j + v * L::COUNT));
+                }
+            }
+        }
+        for (w, at) in weights.iter().zip(offsets) {
+            for v in 0..V {
+                let x = L::load(from.add(at + j + v * L::COUNT));
+                for r in 0..R {
+                    acc[r][v] = L::splat(w[r]).mul_add(x, acc[r][v]);
+                }
+            }
+        }
+        for r in 0..R {
+            for v in 0..V {
+                acc[r][v].store(to.add(r * lanes + j + v * L::COUNT));
+            }
+        }
+    }
 }
 
 /// `dw` of operands that fit and [`suits_weight`].
@@ -289,12 +355,12 @@ impl<T: Float> ByWeight<'_, T> {
     fn groups<const FUSED: bool>(&self, dw: &mut [T], groups: &Range<usize>, boxes: Range<usize>) {
         let (shape, taps) = (self.shape, self.taps);
         let [home, gaps, _] = homes();
-        let mut sums = vec![[T::ZERO; SUMS]; dw.len()];
+        let mut sums = vec![[T::ZERO; LANES]; dw.len()];
         let volume: usize = shape.output.iter().product();
         for part in boxes.map(|i| self.cut.part(i)) {
             let one = self.source.layout(&part, shape.c_in);
             let at_once = (FIELD / (part.images * one.channel * shape.c_in)).clamp(1, groups.len());
-            let lanes = ((part.len[1] - 1) * one.line + part.len[2]).next_multiple_of(SUMS);
+            let lanes = ((part.len[1] - 1) * one.line + part.len[2]).next_multiple_of(LANES);
             let mut gaps = Buffer::take::<T>(gaps, lanes);
             // SAFETY: the buffer has just been taken for as much; any bits are a number.
             let dy = unsafe { std::slice::from_raw_parts_mut(gaps.start::<T>(), lanes) };
@@ -349,7 +415,7 @@ impl<T: Float> ByWeight<'_, T> {
 
 /// `sums[t] += dy · from[offsets[t] ..]`, lane by lane.
 fn dots<const FUSED: bool, T: Float>(
-    sums: &mut [[T; SUMS]],
+    sums: &mut [[T; LANES]],
     dy: &[T],
     from: &[T],
     offsets: &[usize],
@@ -369,7 +435,7 @@ fn dots<const FUSED: bool, T: Float>(
 }
 
 fn some_dots<const N: usize, const FUSED: bool, T: Float>(
-    sums: &mut [[T; SUMS]],
+    sums: &mut [[T; LANES]],
     dy: &[T],
     from: &[T],
     offsets: &[usize],
@@ -377,14 +443,14 @@ fn some_dots<const N: usize, const FUSED: bool, T: Float>(
     vectorize(
         #[inline(always)]
         || {
-            let mut acc = [[T::ZERO; SUMS]; N];
+            let mut acc = [[T::ZERO; LANES]; N];
             acc.copy_from_slice(sums);
             let x: [&[T]; N] = std::array::from_fn(|n| &from[offsets[n]..][..dy.len()]);
-            for j in (0..dy.len()).step_by(SUMS) {
-                let d = &dy[j..j + SUMS];
+            for j in (0..dy.len()).step_by(LANES) {
+                let d = &dy[j..j + LANES];
                 for n in 0..N {
-                    let x = &x[n][j..j + SUMS];
-                    for l in 0..SUMS {
+                    let x = &x[n][j..j + LANES];
+                    for l in 0..LANES {
                         acc[n][l] = multiply_add::<FUSED, T>(d[l], x[l], acc[n][l]);
                     }
                 }

@@ -272,7 +272,7 @@ const AHEAD: usize = 2;
 
 /// Fetches an element, if it is there.
 #[inline(always)]
-fn prefetch<T>(data: &[T], at: usize) {
+pub(super) fn prefetch<T>(data: &[T], at: usize) {
     #[cfg(target_arch = "x86_64")]
     if let Some(x) = data.get(at) {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

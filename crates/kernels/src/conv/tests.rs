@@ -1,3 +1,4 @@
+use super::lanes::Eight;
 use super::*;
 use crate::matmul::portable;
 use crate::team::{self, tests::alone};
@@ -153,6 +154,34 @@ fn shapes() -> Vec<Shape> {
         Shape {
             groups: 11,
             ..same(1, 2, 3, 40, 5)
+        },
+        // Lines of more than two vectors, with every step, with taps far from each other, with many of them.
+        Shape {
+            groups: 8,
+            ..same(2, 1, 1, 37, 5)
+        },
+        Shape {
+            groups: 9,
+            stride: [1, 2, 2],
+            output: [1, 19, 19],
+            ..same(2, 1, 1, 38, 3)
+        },
+        Shape {
+            groups: 8,
+            dilation: [1, 2, 3],
+            before: [0, 2, 3],
+            ..same(2, 1, 1, 17, 3)
+        },
+        Shape {
+            stride: [1, 1, 2],
+            output: [1, 9, 5],
+            ..few(8, 1, 1)
+        },
+        Shape {
+            input: [1, 1, 300],
+            kernel: [1, 1, 12],
+            output: [1, 1, 289],
+            ..few(8, 1, 1)
         },
         Shape {
             groups: 40,
@@ -470,14 +499,14 @@ fn all_three_equal_their_definitions() {
 
 /// By kernels that this processor would not choose.
 macro_rules! check_by {
-    ($kernels:ty, $t:ty, $unit:expr) => {
+    ($kernels:ty, $lanes:ty, $t:ty, $unit:expr) => {
         check_all::<$t>(
             |result, job| {
                 if !result.is_empty() && job.axes.iter().all(|axis| axis.places > 0) {
                     // SAFETY: the processor has been asked, and the lengths fit.
                     unsafe {
                         if direct::suits(job) {
-                            direct::run(job, result, false);
+                            direct::run_by::<$lanes>(job, result);
                         } else if winograd::suits(job) {
                             winograd::run::<$t, $kernels>(job, result);
                         } else {
@@ -509,13 +538,64 @@ macro_rules! check_by {
 
 #[test]
 fn kernels_of_other_processors_equal_the_definitions() {
-    check_by!(portable::Plain<f32>, f32, UNIT_32);
-    check_by!(portable::Plain<f64>, f64, UNIT_64);
+    check_by!(portable::Plain<f32>, Eight<f32, false>, f32, UNIT_32);
+    check_by!(portable::Plain<f64>, Eight<f64, false>, f64, UNIT_64);
     #[cfg(target_arch = "x86_64")]
     if portable::avx2_available() {
-        check_by!(portable::Avx2<f32>, f32, UNIT_32);
-        check_by!(portable::Avx2<f64>, f64, UNIT_64);
+        check_by!(portable::Avx2<f32>, Eight<f32, true>, f32, UNIT_32);
+        check_by!(portable::Avx2<f64>, Eight<f64, true>, f64, UNIT_64);
     }
+}
+
+#[test]
+fn processors_with_fused_multiply_adds_give_the_same_bits() {
+    if !direct::is_fused() {
+        return;
+    }
+    /// The result of the kernels of this processor must be that of these.
+    fn check<T: Float>(result: &mut [T], job: &Correlation<'_, T>, seen: &mut usize) {
+        super::correlate(result, job);
+        if result.is_empty() || !direct::suits(job) || job.axes.iter().any(|axis| axis.places == 0)
+        {
+            return;
+        }
+        let mut other = result.to_vec();
+        // SAFETY: the processor has fused multiply-adds.
+        unsafe { direct::run_by::<Eight<T, true>>(job, &mut other) };
+        let bits = |x: &[T]| x.iter().map(|x| x.to_f64().to_bits()).collect::<Vec<_>>();
+        assert!(bits(result) == bits(&other), "{job:?}");
+        *seen += 1;
+    }
+    fn check_both<T: Float>(s: &Shape, seen: &mut usize) {
+        let (x, w, dy): (Vec<T>, Vec<T>, Vec<T>) =
+            (numbers(s.x(), 1), numbers(s.w(), 2), numbers(s.y(), 3));
+        let bias: Vec<T> = numbers(s.groups * s.c_out, 4);
+        let mut y = vec![T::ZERO; s.y()];
+        check(
+            &mut y,
+            &s.forward(&x, &w, Some(&bias), Activation::Relu),
+            seen,
+        );
+        let mut dx = vec![T::ZERO; s.x()];
+        let seen = std::cell::RefCell::new(seen);
+        transposed(
+            &mut dx,
+            &dy,
+            &w,
+            None,
+            Activation::Identity,
+            s,
+            |dx, job| {
+                check(dx, job, &mut seen.borrow_mut());
+            },
+        );
+    }
+    let mut seen = 0;
+    for s in shapes().iter().filter(|s| s.w() > 0) {
+        check_both::<f32>(s, &mut seen);
+        check_both::<f64>(s, &mut seen);
+    }
+    assert!(seen > 20, "only {seen} had few channels");
 }
 
 #[test]

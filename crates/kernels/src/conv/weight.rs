@@ -62,6 +62,10 @@ pub(super) fn by_weight<T: Float>(dw: &mut [T], x: &[T], dy: &[T], shape: &Shape
     if dy.is_empty() || dw.is_empty() {
         return dw.fill(T::ZERO);
     }
+    #[cfg(target_arch = "x86_64")]
+    if super::lines_weight::suits(shape) {
+        return super::lines_weight::run(dw, x, dy, shape);
+    }
     if direct::suits_weight(shape) {
         return direct::by_weight(dw, x, dy, shape, direct::is_fused());
     }
