@@ -34,6 +34,7 @@ WORKLOADS = {
     "mlp": ("mlp", ["torch", "jax", "burn", "burn-ndarray", "candle"]),
     "cnn": ("cnn", ["torch", "jax", "burn", "burn-ndarray", "candle"]),
     "resnet18": ("resnet18", ["torch"]),
+    "mobilenet": ("mobilenet", ["torch"]),
     "dcgan": ("dcgan", ["torch"]),
     "unet": ("unet", ["torch"]),
     "gpt_char": ("gpt_char", ["torch"]),

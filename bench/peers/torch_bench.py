@@ -55,6 +55,11 @@ def resnet18(args):
     classify(args, model, torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, foreach=True), pictures(32, 3, 32))
 
 
+def mobilenet(args):
+    model = torch_models.mobilenet()
+    classify(args, model, torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, foreach=True), pictures(32, 3, 32))
+
+
 def unet(args):
     """Finds the noise in noisy pictures, as a diffusion model learns to; fused Adam."""
     model = torch_models.UNet()
@@ -173,7 +178,7 @@ def adam(args):
     measure(args, optimizer.step)
 
 
-TRAININGS = {"mlp": mlp, "cnn": cnn, "resnet18": resnet18, "dcgan": dcgan, "unet": unet}
+TRAININGS = {"mlp": mlp, "cnn": cnn, "resnet18": resnet18, "mobilenet": mobilenet, "dcgan": dcgan, "unet": unet}
 TRAININGS |= {
     "gpt_char": gpt(65, 64, 128, 4, 4, (12, 64)),
     "gpt_baby": gpt(65, 256, 384, 6, 6, (16, 256)),

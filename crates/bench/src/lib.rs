@@ -7,6 +7,9 @@
 //!
 //! Nothing here prints: [`Measurement::to_json`] and [`Measurement::row`] say what there is to print.
 
+// What `#[derive(Module)]` writes names `::eras::nn`: here that is the layers' crate.
+extern crate eras_nn as eras;
+
 mod clock;
 mod machine;
 mod measurement;
