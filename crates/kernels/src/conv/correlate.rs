@@ -10,6 +10,7 @@
 
 use super::axis::{Axis, Cut, Part};
 use super::field::Source;
+use super::lanes::spread;
 use super::winograd::copy_short;
 use crate::Float;
 use crate::buffer;
@@ -288,10 +289,9 @@ impl<T: Float> Task<'_, T> {
                 let offsets = self.source.taps(part, &layout);
                 let first = channels.start * taps;
                 steps.clear();
-                steps.extend(
-                    (k0 - first..k0 - first + k)
-                        .map(|i| i / taps * layout.channel + offsets[i % taps]),
-                );
+                let all = (0..channels.len())
+                    .flat_map(|c| offsets.iter().map(move |at| c * layout.channel + at));
+                steps.extend(all.skip(k0 - first).take(k));
                 let places = match &mut places {
                     // With fewer channels the images lie closer together.
                     Some(places) if plain || part.images == 1 => places,
@@ -342,14 +342,14 @@ impl<T: Float> Task<'_, T> {
             for i in rows.clone() {
                 let from = c.to(i - rows.start);
                 let to = self.to.at.wrapping_add(result.first(i));
-                for &(j, at, len) in &result.runs {
-                    // SAFETY: computed above; the places are this task's own.
-                    unsafe {
-                        if result.step == 1 {
+                // SAFETY: computed above; the places are this task's own.
+                unsafe {
+                    if result.step == 1 {
+                        for &(j, at, len) in &result.runs {
                             copy_short(to.add(at), from.add(j), len);
-                        } else {
-                            (0..len).for_each(|p| *to.add(at + p * result.step) = *from.add(j + p));
                         }
+                    } else {
+                        spread(to, from, &result.runs, result.step);
                     }
                 }
             }

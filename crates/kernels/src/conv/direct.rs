@@ -13,7 +13,7 @@ use super::Shape;
 use super::axis::{Cut, Part};
 use super::correlate::{Correlation, for_each, homes, line_of};
 use super::field::Source;
-use super::lanes::{self, Eight, Lanes};
+use super::lanes::{self, Eight, Lanes, spread};
 use super::same_mut;
 use super::weight::{Stretches, piece};
 use super::winograd::copy_short;
@@ -220,9 +220,7 @@ impl<T: Float> Task<'_, T> {
                     if step == 1 {
                         copy_short(to, from.as_ptr(), from.len());
                     } else {
-                        from.iter()
-                            .enumerate()
-                            .for_each(|(p, x)| *to.add(p * step) = *x);
+                        spread(to, from.as_ptr(), &[(0, 0, from.len())], step);
                     }
                 }
             }

@@ -1,6 +1,10 @@
 //! Vectors of numbers, for loops whose sums the compiler would not keep in registers by itself.
 
 use crate::Float;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::{Isa, isa, vectorize};
+#[cfg(target_arch = "x86_64")]
+use std::any::TypeId;
 
 /// Some numbers in a register.
 ///
@@ -98,6 +102,65 @@ pub(super) trait Masked: Lanes {
 
 #[cfg(target_arch = "x86_64")]
 pub(super) use avx512::{F32, F64};
+
+/// Copies each run, of which the first number is at `from + run.0`, the second is where it goes, counted from `to`, and the
+/// third its length: to every `step`-th place.
+///
+/// # Safety
+/// The numbers are there, and nobody else uses these places.
+pub(super) unsafe fn spread<T: Float>(
+    to: *mut T,
+    from: *const T,
+    runs: &[(usize, usize, usize)],
+    step: usize,
+) {
+    #[cfg(target_arch = "x86_64")]
+    if step == 2 && isa() == Isa::Avx512 {
+        // SAFETY: this function's contract; the processor has AVX-512, and the types are the same.
+        return unsafe {
+            if TypeId::of::<T>() == TypeId::of::<f32>() {
+                spread_by_two::<F32>(to.cast(), from.cast(), runs);
+            } else {
+                spread_by_two::<F64>(to.cast(), from.cast(), runs);
+            }
+        };
+    }
+    for &(first, at, len) in runs {
+        for i in 0..len {
+            // SAFETY: this function's contract.
+            unsafe { *to.add(at + i * step) = *from.add(first + i) };
+        }
+    }
+}
+
+/// # Safety
+/// As of [`spread`], and the processor has the instructions of `L`.
+#[cfg(target_arch = "x86_64")]
+unsafe fn spread_by_two<L: Masked>(
+    to: *mut L::T,
+    from: *const L::T,
+    runs: &[(usize, usize, usize)],
+) {
+    vectorize(
+        #[inline(always)]
+        || {
+            for &(first, at, len) in runs {
+                for i in (0..len).step_by(L::COUNT) {
+                    let count = L::COUNT.min(len - i);
+                    let lanes = ((1_u32 << count) - 1) as u16;
+                    // Every second of twice as many places.
+                    let places = ((1_u64 << (2 * count)) - 1) & 0x5555_5555;
+                    let places = [places as u16, (places >> L::COUNT) as u16];
+                    // SAFETY: this function's contract.
+                    unsafe {
+                        let x = L::load_where([lanes], from.add(first + i));
+                        x.store_where(places, to.add(at + 2 * i));
+                    }
+                }
+            }
+        },
+    );
+}
 
 #[cfg(target_arch = "x86_64")]
 mod avx512 {

@@ -244,6 +244,11 @@ fn shapes() -> Vec<Shape> {
             ..same(3, 20, 36, 18, 1)
         },
         Shape {
+            stride: [1, 2, 2],
+            output: [1, 20, 20],
+            ..same(1, 6, 7, 40, 3)
+        },
+        Shape {
             groups: 3,
             ..same(2, 15, 17, 12, 3)
         },
