@@ -30,7 +30,7 @@ pub(crate) fn section(filters: &Tensor) -> Section {
         "gray is 0, white what they look for, black what they look away from"
     };
     Section::new("Filters").pictures(vec![Shown {
-        picture: Picture::grid(&pictures, 16),
+        picture: Picture::grid_on(255, &pictures, 16),
         caption: format!("the first {} of {count} filters", pictures.len()),
         detail: format!("{height}x{width}, {look}"),
     }])

@@ -91,8 +91,17 @@ impl Picture {
     #[must_use]
     #[track_caller]
     pub fn grid(pictures: &[Self], columns: usize) -> Self {
+        Self::grid_on(128, pictures, columns)
+    }
+
+    /// As [`grid`](Self::grid), with this grey around each: white around those in which mid grey means something.
+    ///
+    /// # Panics
+    /// As [`grid`](Self::grid).
+    #[must_use]
+    #[track_caller]
+    pub fn grid_on(around: u8, pictures: &[Self], columns: usize) -> Self {
         const GAP: usize = 2;
-        const GAP_GREY: u8 = 128;
         assert!(!pictures.is_empty(), "grid: no pictures");
         assert!(columns > 0, "grid: no columns");
         let largest = |side: fn(&Self) -> usize| pictures.iter().map(side).max().unwrap_or(1);
@@ -104,7 +113,7 @@ impl Picture {
         let columns = columns.min(pictures.len());
         let width = columns * (cell_width + GAP) + GAP;
         let height = pictures.len().div_ceil(columns) * (cell_height + GAP) + GAP;
-        let mut pixels = vec![GAP_GREY; width * height * channels];
+        let mut pixels = vec![around; width * height * channels];
         for (i, picture) in pictures.iter().enumerate() {
             let left = GAP + (i % columns) * (cell_width + GAP) + (cell_width - picture.width) / 2;
             let top =
@@ -329,6 +338,8 @@ mod tests {
             [at(2, 2), at(5, 2), at(2, 5), at(5, 5), at(0, 0)],
             [10, 20, 30, 128, 128]
         );
+        let grid = Picture::grid_on(255, &pictures, 2);
+        assert_eq!([grid.pixels[0], grid.pixels[2 * 8 + 2]], [255, 10]);
     }
 
     #[test]

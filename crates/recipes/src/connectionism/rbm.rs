@@ -370,7 +370,7 @@ impl Experiment {
         Section::new("Filters")
             .note("What each hidden unit looks for: white for ink, black for none")
             .pictures(vec![Shown {
-                picture: Picture::grid(&filters, 8),
+                picture: Picture::grid_on(255, &filters, 8),
                 caption: "weights".into(),
                 detail: format!("the first {count} of {} hidden units", self.settings.hidden),
             }])

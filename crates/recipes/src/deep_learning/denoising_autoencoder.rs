@@ -253,5 +253,5 @@ fn grid(model: &DenoisingAutoencoder, test: &Images) -> Picture {
     let filters: Vec<Picture> = (0..count)
         .map(|unit| drawing::signed(&model.weight.select(0, unit).to_vec(), [height, width]))
         .collect();
-    Picture::grid(&filters, 12)
+    Picture::grid_on(255, &filters, 12)
 }
