@@ -27,10 +27,22 @@ const LINE: usize = 64;
 /// Multiply-adds of a task.
 const TASK: usize = 1 << 18;
 
+/// Fewest lines: with one or two most registers would be empty.
+const FEWEST: usize = 3;
+/// The longest line: what is known of its columns is kept for each of them.
+const LONGEST: usize = 1 << 14;
+
 /// Whether a correlation has one channel in each group of the result, and this processor has masks.
 pub(super) fn suits<T>(job: &Correlation<'_, T>) -> bool {
-    let line = &job.axes[2];
-    isa() == Isa::Avx512 && job.m == 1 && matches!((line.step, line.to_step), (1, 1 | 2) | (2, 1))
+    let [_, lines, line] = &job.axes;
+    job.m == 1
+        && matches!((line.step, line.to_step), (1, 1 | 2) | (2, 1))
+        && are_many(lines.places, line.places)
+}
+
+/// Whether so many lines of so many places are computed by lines here.
+pub(super) fn are_many(lines: usize, places: usize) -> bool {
+    isa() == Isa::Avx512 && lines >= FEWEST && places <= LONGEST
 }
 
 /// Computes a correlation that [`suits`].

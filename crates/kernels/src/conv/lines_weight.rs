@@ -8,11 +8,11 @@
 
 use super::correlate::for_each;
 use super::lanes::{self, Masked};
-use super::lines::{Blocks, Columns, LINES, Read, prefetch_lines};
+use super::lines::{Blocks, Columns, LINES, Read, are_many, prefetch_lines};
 use super::weight::{Stretches, piece};
 use super::{Shape, same, same_mut, volume};
 use crate::Float;
-use crate::simd::{Isa, isa, vectorize};
+use crate::simd::vectorize;
 use std::any::TypeId;
 use std::ops::Range;
 
@@ -26,10 +26,10 @@ const SERIAL: usize = 1 << 18;
 
 /// Whether it is the gradient of depthwise weights, and this processor has masks.
 pub(super) fn suits(shape: &Shape) -> bool {
-    isa() == Isa::Avx512
-        && (shape.c_in, shape.c_out) == (1, 1)
+    (shape.c_in, shape.c_out) == (1, 1)
         && shape.groups >= 8
         && shape.stride[2] <= 2
+        && are_many(shape.output[1], shape.output[2])
 }
 
 /// `dw` of operands that fit and [`suits`].

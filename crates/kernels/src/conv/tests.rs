@@ -178,6 +178,12 @@ fn shapes() -> Vec<Shape> {
             ..few(8, 1, 1)
         },
         Shape {
+            input: [1, 3, 60],
+            kernel: [1, 1, 12],
+            output: [1, 3, 49],
+            ..few(8, 1, 1)
+        },
+        Shape {
             input: [1, 1, 300],
             kernel: [1, 1, 12],
             output: [1, 1, 289],
