@@ -256,6 +256,9 @@ pub(crate) struct SampleArgs {
 pub(crate) struct GenerateArgs {
     /// The run folder, or one with config.json, model.safetensors and tokenizer.json
     pub(crate) model: PathBuf,
+    /// The best weights of the run, not the latest
+    #[arg(long)]
+    pub(crate) best: bool,
     /// The text to go on with, or to translate (may be given more than once)
     #[arg(
         short = 'p',
@@ -268,7 +271,12 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) prompt_file: Option<PathBuf>,
     /// At most so many tokens
-    #[arg(short = 'n', long, default_value_t = 200)]
+    #[arg(
+        short = 'n',
+        long,
+        default_value_t = 200,
+        allow_negative_numbers = true
+    )]
     pub(crate) max_tokens: usize,
     /// So many texts from each prompt, drawn by one seed more each
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024), conflicts_with = "beams")]
@@ -288,19 +296,19 @@ pub(crate) struct GenerateArgs {
     )]
     pub(crate) beams: Option<u16>,
     /// Draw by the probabilities of logits over this; 0 takes the likeliest token each time
-    #[arg(long, default_value_t = Self::TEMPERATURE)]
+    #[arg(long, default_value_t = Self::TEMPERATURE, allow_negative_numbers = true)]
     pub(crate) temperature: f64,
     /// Only of so many of the likeliest tokens; 0 for all
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) top_k: usize,
     /// Only of the likeliest tokens that have this share of the probability together
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     pub(crate) top_p: f64,
     /// Only of tokens at least so many times as likely as the likeliest
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     pub(crate) min_p: f64,
     /// Divide the logits of tokens that were there already by this
-    #[arg(long, default_value_t = 1.0)]
+    #[arg(long, default_value_t = 1.0, allow_negative_numbers = true)]
     pub(crate) repetition_penalty: f64,
     /// Take this off the logits of tokens that were there already
     #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
@@ -424,7 +432,8 @@ pub(crate) struct ImportArgs {
 pub(crate) struct ExportArgs {
     /// The run folder
     pub(crate) run: PathBuf,
-    /// The file to write, as its ending says (.safetensors, .pt, .npz), or a folder as `transformers` reads it
+    /// The file to write, as its ending says (.safetensors, .pt, .npz), or a folder as `transformers` reads it: one that is
+    /// there, a name without an ending, or one that ends with /
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// The best weights of the run, not the latest

@@ -3,7 +3,7 @@
 use crate::args::{Format, GenerateArgs};
 use crate::output;
 use eras_models::large_models::{End, Generation, Sampler};
-use eras_recipes::{TextModel, Translation, Translator, Writer, Written};
+use eras_recipes::{Run, TextModel, Translation, Translator, Writer, Written};
 use eras_tensor::{Error, Result};
 use serde_json::json;
 use std::io::Write;
@@ -19,7 +19,12 @@ pub(crate) fn generate(args: &GenerateArgs) -> Result<()> {
         Some(path) => vec![eras_text::read_text(path)?],
         None => args.prompt.clone(),
     };
-    match Writer::read(&args.model)? {
+    let writer = if args.best {
+        Writer::of(&Run::open(&args.model)?.at_its_best())?
+    } else {
+        Writer::read(&args.model)?
+    };
+    match writer {
         Writer::GoesOn(model) => go_on(args, &model, &prompts, sampler),
         Writer::Translates(translator) => {
             translate(args, &translator, &prompts.join("\n"), &sampler)
@@ -46,6 +51,26 @@ fn go_on(
 ) -> Result<()> {
     let tokens = prompts.iter().map(|prompt| model.prompt(prompt));
     let tokens = tokens.collect::<Result<Vec<_>>>()?;
+    let context = model.gpt.config().context;
+    let room = args.room.map_or(context, |room| context.min(room as usize));
+    for (i, tokens) in tokens.iter().enumerate() {
+        if tokens.len() > room && !args.slide {
+            return Err(Error::usage(format!(
+                "{} has {} tokens, wanted at most {room}, which are seen at once{}",
+                if prompts.len() > 1 {
+                    format!("prompt {}", i + 1)
+                } else {
+                    "the prompt".into()
+                },
+                tokens.len(),
+                if args.beams.is_some() {
+                    ""
+                } else {
+                    " (--slide reads the end of it)"
+                }
+            )));
+        }
+    }
     let start = Instant::now();
     let texts = match args.beams {
         Some(beams) => search(args, model, prompts, &tokens, usize::from(beams))?,
@@ -69,8 +94,6 @@ fn go_on(
         }
     }
     if full {
-        let context = model.gpt.config().context;
-        let room = args.room.map_or(context, |room| context.min(room as usize));
         eprintln!(
             "the text ends here: {room} tokens are seen at once, and they are full (--slide goes on, and forgets the older half)"
         );
@@ -126,16 +149,21 @@ fn draw(
     let which: Vec<usize> = (0..prompts.len() * count).map(|i| i / count).collect();
     let begun: Vec<&[u32]> = which.iter().map(|prompt| &tokens[*prompt][..]).collect();
     let is_one = begun.len() == 1;
-    if is_one {
-        tell(args, &prompts[0]);
-    }
+    // Before the first token, and not before it is known that there is one.
+    let mut untold = is_one.then_some(&prompts[0]);
     let mut held: Vec<Held<'_>> = begun.iter().map(|_| Held::new(&args.stop)).collect();
     let mut told = vec![String::new(); begun.len()];
     let written = model.write_each(&begun, &how, |i, text| {
         let (text, goes_on) = held[i].push(text);
         told[i] += &text;
+        if let Some(prompt) = untold.take() {
+            tell(args, prompt);
+        }
         (!is_one || tell(args, &text)) && goes_on
     })?;
+    if let Some(prompt) = untold {
+        tell(args, prompt);
+    }
     for ((told, held), prompt) in told.iter_mut().zip(held).zip(&which) {
         let rest = held.end();
         *told += &rest;
@@ -166,6 +194,11 @@ fn translate(
     if !args.stop.is_empty() || *sampler != Sampler::new(GenerateArgs::TEMPERATURE) {
         return Err(Error::usage(
             "this model translates: its texts are searched (--beams), and neither drawn nor stopped",
+        ));
+    }
+    if args.count > 1 || args.room.is_some() || args.slide {
+        return Err(Error::usage(
+            "this model translates each line once, as it is: --count, --room and --slide are for models that go on with a text",
         ));
     }
     let beams = usize::from(args.beams.unwrap_or(BEAMS));

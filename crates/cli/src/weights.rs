@@ -4,10 +4,9 @@ use crate::args::{ExportArgs, Format, ImportArgs, NameArgs};
 use crate::output;
 use eras_formats::names::Pattern;
 use eras_formats::{Mapping, Weights};
-use eras_recipes::{Run, TextModel};
+use eras_recipes::{Run, Writer};
 use eras_report::format;
 use eras_tensor::{Error, Result, Tensor};
-use eras_train::Snapshot;
 use serde_json::json;
 use std::path::Path;
 
@@ -29,20 +28,16 @@ pub(crate) fn import(args: &ImportArgs) -> Result<()> {
 
 /// Writes the weights of a run, or its model of texts as a folder.
 pub(crate) fn export(args: &ExportArgs) -> Result<()> {
-    if args.out.extension().is_none() {
+    let path = args.out.to_string_lossy();
+    if args.out.is_dir() || args.out.extension().is_none() || path.ends_with('/') {
         return export_folder(args);
     }
-    eras_formats::Format::of_name(&args.out)?;
-    let checkpoints = Run::open(&args.run)?.checkpoints();
-    let snapshot = if args.best {
-        Snapshot::load_best(&checkpoints)?
-    } else {
-        let (snapshot, damaged) = Snapshot::load_latest(&checkpoints)?;
-        if let Some(error) = damaged {
-            eprintln!("{error}; the one before it is used");
-        }
-        snapshot
-    };
+    eras_formats::Format::of_name(&args.out)
+        .map_err(|error| error.context("a folder that is not there yet ends with `/`"))?;
+    let (snapshot, damaged) = run(args)?.snapshot()?;
+    if let Some(error) = damaged {
+        eprintln!("{error}; the one before it is used");
+    }
     let weights = Weights {
         // Programs of Hugging Face want to be told whose names these are.
         notes: vec![("format".to_owned(), "pt".to_owned())],
@@ -51,21 +46,27 @@ pub(crate) fn export(args: &ExportArgs) -> Result<()> {
     write(&named(weights, &args.names)?, &args.out, args.format)
 }
 
+fn run(args: &ExportArgs) -> Result<Run> {
+    let run = Run::open(&args.run)?;
+    Ok(if args.best { run.at_its_best() } else { run })
+}
+
 /// Writes what `transformers` reads.
 fn export_folder(args: &ExportArgs) -> Result<()> {
-    if args.best || args.names.map.is_some() || !args.names.drop.is_empty() {
+    if args.names.map.is_some() || !args.names.drop.is_empty() {
         return Err(Error::usage(
-            "--best, --map and --drop are for a file of weights, and --out names a folder",
+            "--map and --drop are for a file of weights, and --out names a folder",
         ));
     }
-    TextModel::read(&args.run)?.write_folder(&args.out)?;
+    let model = Writer::of(&run(args)?)?.goes_on();
+    model
+        .map_err(|error| error.at(&args.run))?
+        .write_folder(&args.out)?;
     let path = args.out.display();
     if args.format == Format::Json {
         output::json(&json!({"event": "done", "folder": path.to_string()}));
     } else {
-        output::line(&format!(
-            "config.json, model.safetensors and tokenizer.json are in {path}"
-        ));
+        output::line(&format!("the model and its tokenizer are in {path}"));
     }
     Ok(())
 }

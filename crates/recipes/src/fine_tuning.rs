@@ -12,6 +12,11 @@ pub(crate) struct FineTuning {
 }
 
 impl FineTuning {
+    /// Whether nothing is to be frozen.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.freeze.is_empty()
+    }
+
     /// Freezes what is to be frozen.
     pub(crate) fn apply(&self, model: &mut impl Module) -> Result<()> {
         let patterns = self.freeze.split(',').map(str::trim);

@@ -9,7 +9,7 @@ use crate::training::{self, Trained};
 use eras_data::{Dataset, Images};
 use eras_nn::{Mode, Module, Summary};
 use eras_tensor::{Error, Result, Tensor};
-use eras_train::{Goal, History, LrSearch, Objective, Score, Trainer};
+use eras_train::{Callback, Goal, History, LrSearch, Objective, Score, Trainer};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -29,6 +29,8 @@ pub(crate) struct Task<M, O, D = Images> {
     pub(crate) checkpoint_steps: u64,
     /// The hash of the model in the folder that the training is built on, if on one.
     pub(crate) origin_sha256: Option<String>,
+    /// Is told of each epoch, and may leave something in the run.
+    pub(crate) watch: Option<Watch>,
     /// What the run keeps beside the weights, by the names of the files.
     pub(crate) keeps: Vec<(&'static str, Vec<u8>)>,
     /// The charts of the training ([`Trained::curves`]).
@@ -36,6 +38,8 @@ pub(crate) struct Task<M, O, D = Images> {
     /// What there is to show of it once it has learned.
     pub(crate) show: Show<M, D>,
 }
+
+type Watch = Box<dyn FnOnce(&Run) -> Box<dyn Callback>>;
 
 type Show<M, D> = Box<dyn Fn(&Learned<'_, M, D>) -> Result<Findings>>;
 
@@ -53,7 +57,7 @@ pub(crate) struct Learned<'a, M, D = Images> {
     pub(crate) history: &'a History,
     /// Samples of the training set that were gone through in a second, in the mean.
     pub(crate) samples_per_second: f64,
-    run: &'a Run,
+    pub(crate) run: &'a Run,
     pub(crate) say: &'a dyn Fn(&str),
     pub(crate) stop: &'a Arc<AtomicBool>,
 }
@@ -165,6 +169,9 @@ impl<M: Module, O: Objective<M>, D: Dataset> Prepared for Task<M, O, D> {
         trainer = trainer.stop_when(job.stop.clone());
         for callback in begun.callbacks {
             trainer = trainer.boxed_callback(callback);
+        }
+        if let Some(watch) = self.watch {
+            trainer = trainer.boxed_callback(watch(run));
         }
         let history = match &begun.snapshot {
             Some(from) => trainer.minimize_on(&objective, &mut model, &train, Some(&test), from),

@@ -152,6 +152,8 @@ impl Config {
 pub struct Run {
     folder: PathBuf,
     config: Config,
+    /// Whether the best weights count, and not the latest.
+    best: bool,
     /// Held while the run is written, so that two processes never write one.
     lock: Option<File>,
 }
@@ -184,6 +186,7 @@ impl Run {
         Ok(Self {
             folder: folder.to_owned(),
             config,
+            best: false,
             lock,
         })
     }
@@ -227,8 +230,28 @@ impl Run {
         Ok(Self {
             folder: folder.to_owned(),
             config: Config::read(&path)?,
+            best: false,
             lock: None,
         })
+    }
+
+    /// The same, whose weights are the best of its training in the place of the latest.
+    #[must_use]
+    pub fn at_its_best(mut self) -> Self {
+        self.best = true;
+        self
+    }
+
+    /// The weights of the run, and what is wrong with a later checkpoint that was passed over.
+    ///
+    /// # Errors
+    /// If there is no checkpoint, or none is whole.
+    pub fn snapshot(&self) -> Result<(Snapshot, Option<Error>)> {
+        let folder = self.checkpoints();
+        if self.best {
+            return Ok((Snapshot::load_best(&folder)?, None));
+        }
+        Snapshot::load_latest(&folder)
     }
 
     /// Opens a run to go on with it.

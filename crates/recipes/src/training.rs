@@ -57,7 +57,7 @@ pub(crate) fn begin(job: &mut Job<'_>, best: Option<Goal>, checkpoint_steps: u64
 
 /// Puts the weights of the run's latest checkpoint into `model`.
 pub(crate) fn load(model: &mut dyn Module, run: &Run) -> Result<()> {
-    let (snapshot, _) = Snapshot::load_latest(&run.checkpoints())?;
+    let (snapshot, _) = run.snapshot()?;
     model
         .load_state(&snapshot.weights())
         .map_err(|e| e.at(run.folder()))

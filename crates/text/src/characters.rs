@@ -7,8 +7,8 @@ use eras_tensor::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
-/// The rule that cuts a text between any two characters.
-const CUT: &str = "(?s:.)";
+/// The rule that cuts a text between any two characters, as all dialects of regular expressions say it.
+const CUT: &str = r"[\s\S]";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Characters {

@@ -4,13 +4,13 @@ use eras_data::read_contents;
 use eras_tensor::{Error, Result};
 use std::path::Path;
 
-/// The text in the file at `path`, which may be compressed by gzip.
+/// The text in the file at `path`, which may be compressed by gzip; a byte order mark at its beginning is no part of it.
 ///
 /// # Errors
 /// If it cannot be read, is not UTF-8 (the place of the first wrong byte is told), or is empty.
 pub fn read_text(path: impl AsRef<Path>) -> Result<String> {
     let path = path.as_ref();
-    let text = String::from_utf8(read_contents(path)?).map_err(|error| {
+    let mut text = String::from_utf8(read_contents(path)?).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let byte = error.as_bytes()[at];
         let line = 1 + error.as_bytes()[..at]
@@ -22,6 +22,9 @@ pub fn read_text(path: impl AsRef<Path>) -> Result<String> {
             format!("found the byte 0x{byte:02x} at {at} (line {line}), wanted text in UTF-8"),
         )
     })?;
+    if text.starts_with('\u{feff}') {
+        text.remove(0);
+    }
     if text.is_empty() {
         return Err(Error::file(path, "is empty, wanted a text"));
     }
@@ -46,6 +49,8 @@ mod tests {
         );
         assert!(error(b"").ends_with("is empty, wanted a text"));
         std::fs::write(&path, "h\u{e9}").unwrap();
+        assert_eq!(read_text(&path).unwrap(), "h\u{e9}");
+        std::fs::write(&path, "\u{feff}h\u{e9}").unwrap();
         assert_eq!(read_text(&path).unwrap(), "h\u{e9}");
         std::fs::remove_file(&path).unwrap();
         assert!(read_text(&path).is_err());

@@ -60,6 +60,9 @@ impl Tokenizer {
         } else {
             path.to_owned()
         };
+        if !path.exists() {
+            return Err(Error::file(&path, "found no such file, wanted a tokenizer"));
+        }
         Self::parse(&files::read(&path)?).map_err(|error| error.at(&path))
     }
 

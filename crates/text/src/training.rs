@@ -129,7 +129,15 @@ impl Training {
             Ok(all)
         });
         let all = all.map_err(|e| error("no tokenizer can be learned from this", &e))?;
-        Ok(Tokenizer::of_pieces(Pieces::new(all)))
+        let tokenizer = Tokenizer::of_pieces(Pieces::new(all));
+        match tokenizer.vocab_size() {
+            // Every character of the texts has become a piece.
+            most if most > self.vocab_size => Err(Error::usage(format!(
+                "found a vocabulary of {}, wanted at least {most}: the special tokens and the characters of these texts",
+                self.vocab_size
+            ))),
+            _ => Ok(tokenizer),
+        }
     }
 
     fn bpe(&self, texts: &[&str], special: &[AddedToken]) -> Made {

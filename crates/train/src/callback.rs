@@ -122,6 +122,12 @@ impl Moment<'_> {
         self.at.step
     }
 
+    /// The model as it is now.
+    #[must_use]
+    pub fn model(&self) -> &dyn Module {
+        self.model
+    }
+
     /// The loss of the step just made; NaN between epochs.
     #[must_use]
     pub fn loss(&self) -> f64 {

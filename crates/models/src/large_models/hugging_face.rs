@@ -8,7 +8,7 @@ use super::{Gpt, GptConfig};
 use config::Family;
 use eras_formats::{Weights, files, safetensors};
 use eras_nn::Module;
-use eras_tensor::{Error, Result, Tensor};
+use eras_tensor::{Dtype, Error, Result, Tensor};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -19,6 +19,7 @@ mod config;
 mod table;
 
 const CONFIG: &str = "config.json";
+const GENERATION: &str = "generation_config.json";
 const WEIGHTS: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 /// The most problems that an error lists.
@@ -54,32 +55,52 @@ impl Pretrained {
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(CONFIG);
         let bytes = files::read(&path)?;
-        let (config, family, bos, eos) = config::parse(&bytes).map_err(|e| e.at(&path))?;
+        let (config, family, mut marks) = config::parse(&bytes).map_err(|e| e.at(&path))?;
+        let path = folder.join(GENERATION);
+        if path.exists() {
+            let bytes = files::read(&path)?;
+            marks = config::parse_generation(&bytes, marks).map_err(|e| e.at(&path))?;
+        }
         let weights = read_weights(folder)?;
         let state = arrange(&config, family, weights).map_err(|e| e.at(folder))?;
         let mut gpt = Gpt::blank(config);
         gpt.load_state(&state)?;
-        Ok(Self { gpt, bos, eos })
+        Ok(Self {
+            gpt,
+            bos: marks.bos,
+            eos: marks.eos,
+        })
     }
 
-    /// Writes `config.json` and `model.safetensors` to a folder, which is made if it is not there.
+    /// Writes `config.json`, `generation_config.json` and `model.safetensors` to a folder, which is made if it is not there. A
+    /// GPT-2 without biases gets biases of zero.
     ///
     /// # Errors
     /// If the model has settings that no known kind of configuration can say, or the system refuses.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let config = self.gpt.config();
         let family = Family::of(config)?;
-        let text = format!("{:#}\n", family.to_json(config, self.bos, &self.eos));
+        let config = family.completed(config);
         let state: BTreeMap<String, Tensor> = self.gpt.state().into_iter().collect();
         let mut tensors = Vec::new();
-        for entry in table(config, family) {
-            entry.take_apart(&state[&entry.name], &mut tensors);
+        for entry in table(&config, family) {
+            match state.get(&entry.name) {
+                Some(tensor) => entry.take_apart(tensor, &mut tensors),
+                None => entry.take_apart(&entry.zeros(), &mut tensors),
+            }
         }
         let mut weights = Weights::new(tensors);
         weights.notes.push(("format".into(), "pt".into()));
         std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, &e))?;
         safetensors::write(&folder.join(WEIGHTS), &weights)?;
-        files::replace(&folder.join(CONFIG), |file| file.write_all(text.as_bytes()))
+        for (name, all) in [
+            (GENERATION, config::generation(self.bos, &self.eos)),
+            (CONFIG, family.to_json(&config, self.bos, &self.eos)),
+        ] {
+            let text = format!("{all:#}\n");
+            files::replace(&folder.join(name), |file| file.write_all(text.as_bytes()))?;
+        }
+        Ok(())
     }
 }
 
@@ -119,6 +140,16 @@ fn arrange(
             || name.ends_with(".rotary_emb.inv_freq")
             || (config.tied && name == "lm_head.weight")
     };
+    if let Some(head) = from.get("lm_head.weight").filter(|_| config.tied)
+        && let Some((_, tokens)) = state.iter().find(|(name, _)| name == "tokens.weight")
+        && (head.shape() != tokens.shape()
+            || head.to_dtype(Dtype::F32).to_vec::<f32>() != tokens.to_vec::<f32>())
+    {
+        problems.push(
+            "`lm_head.weight` is not the table of tokens, though `tie_word_embeddings` says so"
+                .into(),
+        );
+    }
     let rest = from.keys().filter(|name| !constant(name));
     problems.extend(rest.map(|name| format!("`{name}` is not in the model")));
     if problems.is_empty() {
@@ -136,8 +167,17 @@ fn arrange(
 /// The tensors of a folder, of one file or of those that an index names.
 fn read_weights(folder: &Path) -> Result<Vec<(String, Tensor)>> {
     let (single, index) = (folder.join(WEIGHTS), folder.join(INDEX));
-    if single.exists() || !index.exists() {
+    if single.exists() {
         return Ok(safetensors::read(&single)?.tensors);
+    }
+    if !index.exists() {
+        let others = ["pytorch_model.bin", "pytorch_model.bin.index.json"];
+        let other = others.into_iter().find(|name| folder.join(name).exists());
+        let found = other.map_or("neither".into(), |name| format!("`{name}` alone"));
+        return Err(Error::file(
+            folder,
+            format!("found {found}, wanted `{WEIGHTS}` or `{INDEX}`"),
+        ));
     }
     let bytes = files::read(&index)?;
     let damaged = |what: &str| Error::file(&index, format!("is no index of weights: {what}"));
@@ -162,9 +202,9 @@ fn read_weights(folder: &Path) -> Result<Vec<(String, Tensor)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::large_models::{Cache, End, Generation, Sampler, Units, generate};
+    use crate::large_models::{Cache, End, Generation, NormKind, Sampler, Units, generate};
     use eras_nn::Mode;
-    use eras_tensor::no_grad;
+    use eras_tensor::{Rng, no_grad};
     use std::path::PathBuf;
 
     /// Written by `testdata/hugging_face/make.py`.
@@ -227,9 +267,9 @@ mod tests {
         let numbers = |key: &str| known[key].as_array().unwrap().iter();
         let tokens =
             |key| -> Vec<u32> { numbers(key).map(|t| t.as_u64().unwrap() as u32).collect() };
-        let gpt = Pretrained::read(&Path::new(&data).join("stories260k-hf"))
-            .unwrap()
-            .gpt;
+        let Pretrained { gpt, eos, .. } =
+            Pretrained::read(&Path::new(&data).join("stories260k-hf")).unwrap();
+        assert_eq!(eos, [2, 1]);
         let prompt = tokens("tokens");
         let ids: Vec<i64> = prompt.iter().map(|t| i64::from(*t)).collect();
         let x = Tensor::from_slice(&ids, [1, ids.len()]);
@@ -244,6 +284,53 @@ mod tests {
             true
         });
         assert_eq!((told, end.unwrap()), (tokens("greedy"), End::Enough));
+    }
+
+    #[test]
+    fn a_model_without_biases_is_written_with_biases_of_zero() {
+        let config = GptConfig {
+            norm: NormKind::Layer(false),
+            units: Units::Gelu,
+            bias_qkv: false,
+            bias_out: false,
+            bias_units: false,
+            ..GptConfig::gpt2(11, 8, 8, 2, 2)
+        };
+        let gpt = Gpt::new(config, &mut Rng::new(0));
+        let tokens = Tensor::from([[3i64, 1, 4, 1, 5]]);
+        let wanted = gpt.forward(&tokens, &Mode::eval()).to_vec::<f32>();
+        let (bos, eos) = (None, vec![]);
+        let copy = scratch("bare");
+        Pretrained { gpt, bos, eos }.write(&copy).unwrap();
+        let again = Pretrained::read(&copy).unwrap().gpt;
+        std::fs::remove_dir_all(copy).unwrap();
+        assert!(again.config().bias_qkv && again.config().norm == NormKind::Layer(true));
+        let found = again.forward(&tokens, &Mode::eval()).to_vec::<f32>();
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn what_a_generation_says_is_heard_before_the_configuration() {
+        let gpt = Gpt::blank(GptConfig::llama(7, 8, 8, 1, 2, 8));
+        let (bos, eos) = (Some(1), vec![2]);
+        let copy = scratch("generation");
+        Pretrained { gpt, bos, eos }.write(&copy).unwrap();
+        let marks = |text: &str| {
+            std::fs::write(copy.join(GENERATION), text).unwrap();
+            Pretrained::read(&copy).map(|read| (read.bos, read.eos))
+        };
+        assert_eq!(
+            marks(r#"{"eos_token_id": [5, 6]}"#).unwrap(),
+            (Some(1), vec![5, 6])
+        );
+        assert_eq!(marks(r#"{"bos_token_id": 3}"#).unwrap(), (Some(3), vec![2]));
+        let error = marks(r#"{"eos_token_id": "end"}"#).unwrap_err().to_string();
+        std::fs::remove_dir_all(&copy).unwrap();
+        assert!(
+            error.contains("generation_config.json")
+                && error.contains("`eos_token_id` is \"end\", wanted the number of a token"),
+            "{error}"
+        );
     }
 
     /// The error of a copy of a folder with another text in a file.
@@ -319,6 +406,24 @@ mod tests {
                 "\"gelu_new\"",
                 "\"mish\"",
                 "`activation_function` is \"mish\"",
+            ),
+            (
+                "llama",
+                "\"hidden_size\"",
+                "\"layer_types\": [\"sliding_attention\"], \"hidden_size\"",
+                "`layer_types` has \"sliding_attention\", wanted \"full_attention\" of all",
+            ),
+            (
+                "mistral",
+                "\"hidden_size\"",
+                "\"layer_types\": [\"full_attention\", \"sliding_attention\"], \"hidden_size\"",
+                "`layer_types` has \"full_attention\", wanted \"sliding_attention\" of all",
+            ),
+            (
+                "qwen2",
+                "\"hidden_size\"",
+                "\"rope_scaling\": \"yarn\", \"hidden_size\"",
+                "`rope_scaling` is \"yarn\", wanted an object",
             ),
         ]
         .into_iter()

@@ -122,6 +122,7 @@ fn task(config: &Config, folder: Option<&Path>) -> Result<Task<Autoencoder, Give
             .trainer(settings.common.epochs, data[0].len()),
         checkpoint_steps: settings.common.checkpoint_steps,
         origin_sha256: None,
+        watch: None,
         keeps: Vec::new(),
         model: settings.model(&data[0], settings.latent),
         data,

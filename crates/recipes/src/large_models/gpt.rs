@@ -2,8 +2,9 @@
 //! beside them (Hu et al. 2021, arXiv:2106.09685).
 
 use super::gpt_like::{GptLike, Next};
+use super::samples::{self, Diary};
 use super::texts::Texts;
-use super::{TextModel, Writer, gpt_like, samples, texts};
+use super::{TextModel, Writer, gpt_like, texts};
 use crate::classification::{check_loop, precision};
 use crate::experiment::Findings;
 use crate::fine_tuning::FineTuning;
@@ -102,6 +103,11 @@ impl Settings {
         settings::want(&rules)?;
         texts::check(&settings.text)?;
         precision(&settings.precision)?;
+        if settings.rank > 0 && !settings.fine_tuning.is_empty() {
+            return Err(Error::usage(
+                "setting `freeze` is for a model that is taught whole: with a `rank` only adapters learn, where `adapt` says",
+            ));
+        }
         Ok(settings)
     }
 
@@ -238,7 +244,7 @@ fn base(config: &Config) -> Result<(TextModel, String)> {
 }
 
 /// To teach `model` the text at `data`, or that of the settings; `base` is what it was before.
-fn task<M: GptLike + 'static>(
+fn task<M: GptLike + Clone + Send + 'static>(
     config: &Config,
     settings: &Settings,
     base: &TextModel,
@@ -267,6 +273,7 @@ fn task<M: GptLike + 'static>(
     let kept = serde_json::to_vec_pretty(&kept)
         .map_err(|e| Error::new(format!("the settings of the model cannot be written: {e}")))?;
     let trainer = settings.trainer(data[0].len())?;
+    let (pupil, seed, beginning) = (model.clone(), settings.seed, data[1].beginning()?);
     Ok(Task {
         recipe: &GptRecipe,
         story: include_str!("../../stories/gpt.md"),
@@ -275,6 +282,10 @@ fn task<M: GptLike + 'static>(
         objective: Next,
         checkpoint_steps: settings.checkpoint_steps,
         origin_sha256: None,
+        watch: Some(Box::new({
+            let tokenizer = tokenizer.clone();
+            move |run| Box::new(Diary::new(pupil, tokenizer, beginning, seed, run))
+        })),
         keeps: vec![
             (Tokenizer::FILE, tokenizer.to_json()?.into_bytes()),
             (Kept::FILE, kept),
@@ -320,6 +331,7 @@ fn findings<M: GptLike>(
         written = written.text(when).written(text.trim());
     }
     let count = |n: usize| format::count(n as u64);
+    let context = settings.context.min(base.gpt.config().context);
     let mut learns = 0;
     learned.model.for_each_param(&mut |_, w| {
         learns += if w.is_frozen() { 0 } else { w.len() };
@@ -327,6 +339,10 @@ fn findings<M: GptLike>(
     let table = Table::new(["", ""])
         .row(["text".to_owned(), name.to_owned()])
         .row(["windows".to_owned(), count(learned.train.len())])
+        .row([
+            "tokens a second, in training".to_owned(),
+            count((learned.samples_per_second * context as f64) as usize),
+        ])
         .row(["parameters".to_owned(), count(base.gpt.count_params())])
         .row([
             "of those, or beside them, learned".to_owned(),
@@ -343,7 +359,12 @@ fn findings<M: GptLike>(
             Measured::new("perplexity", loss.exp(), Unit::Plain),
             Measured::new("loss_before", before, Unit::Plain),
         ],
-        sections: vec![written, Section::new("The model").table(table)],
+        sections: vec![
+            samples::perplexity(learned.history, "held out"),
+            written,
+            samples::as_it_learned(learned.run)?,
+            Section::new("The model").table(table),
+        ],
     })
 }
 
@@ -449,7 +470,9 @@ mod tests {
             assert!((evaluation.score.loss - number("val_loss")).abs() < 1e-5);
             assert_eq!(written(&run, "a tas c"), "hat set.");
             let page = std::fs::read_to_string(cut.join("report.html")).unwrap();
-            assert!(page.contains("Before:") && page.contains("After:"));
+            for part in ["Before:", "After:", "After epoch 2:", "<h2>Perplexity"] {
+                assert!(page.contains(part), "{part}");
+            }
             drop(run);
             for folder in [whole, cut] {
                 std::fs::remove_dir_all(folder).unwrap();

@@ -2,7 +2,8 @@
 //! which it has for one.
 
 use super::gpt_like::Next;
-use super::{TextModel, Writer, gpt_like, samples, texts};
+use super::samples::{self, Diary};
+use super::{TextModel, Writer, gpt_like, texts};
 use crate::classification::{check_loop, precision};
 use crate::experiment::Findings;
 use crate::minimization::{Learned, Task};
@@ -254,9 +255,10 @@ fn task(
     tokenizer: Option<Tokenizer>,
 ) -> Result<Task<Gpt, Next, Windows>> {
     let settings = Settings::of(config)?;
+    let seed = settings.seed;
     let (name, text) = texts::find(data, &settings.text)?;
     let tokenizer = tokenizer.unwrap_or_else(|| Tokenizer::characters(&text));
-    let tokens = tokenizer.encode(&text)?;
+    let tokens = texts::encode(&name, &tokenizer, &text)?;
     let (train, valid) = texts::split(&name, &tokens, settings.context)?;
     let samples = settings.epochs * settings.steps * settings.batch_size;
     Ok(Task {
@@ -274,6 +276,13 @@ fn task(
         trainer: settings.trainer()?,
         checkpoint_steps: settings.checkpoint_steps,
         origin_sha256: None,
+        watch: Some(Box::new({
+            let (model, tokenizer) = (settings.model(tokenizer.vocab_size()), tokenizer.clone());
+            move |run| {
+                let beginning = beginning(&tokenizer).to_vec();
+                Box::new(Diary::new(model, tokenizer, beginning, seed, run))
+            }
+        })),
         keeps: vec![(Tokenizer::FILE, tokenizer.to_json()?.into_bytes())],
         curves: &[(
             "Loss, nats a character",
@@ -301,15 +310,22 @@ fn findings(
             Measured::new("perplexity", loss.exp(), Unit::Plain),
         ],
         sections: vec![
+            samples::perplexity(learned.history, "held out"),
             written(settings, tokenizer, learned.model)?,
+            samples::as_it_learned(learned.run)?,
             about(settings, name, tokenizer, learned),
         ],
     })
 }
 
+/// A line break, where there is one.
+fn beginning(tokenizer: &Tokenizer) -> [u32; 1] {
+    [tokenizer.id("\n").unwrap_or(0)]
+}
+
 /// What it writes, cold and warm.
 fn written(settings: &Settings, tokenizer: &Tokenizer, gpt: &Gpt) -> Result<Section> {
-    let beginning = [tokenizer.id("\n").unwrap_or(0)];
+    let beginning = beginning(tokenizer);
     let section = Section::new("Written").note("By the model, after one line break");
     [0.5, 0.8, 1.0].into_iter().try_fold(section, |section, t| {
         let text = samples::written(gpt, tokenizer, &beginning, t, settings.seed)?;
@@ -405,7 +421,14 @@ mod tests {
             .unwrap();
         assert_eq!(told, "at sat. ");
         let page = std::fs::read_to_string(cut.join("report.html")).unwrap();
-        assert!(page.contains("At temperature 0.5:") && page.contains("<pre>"));
+        for part in [
+            "At temperature 0.5:",
+            "After epoch 1:",
+            "<h2>Perplexity",
+            "<pre>",
+        ] {
+            assert!(page.contains(part), "{part}");
+        }
         drop(run);
         for folder in [whole, cut] {
             std::fs::remove_dir_all(folder).unwrap();

@@ -182,7 +182,7 @@ impl Recipe for ReversalRecipe {
     fn card(&self) -> Card {
         Card {
             name: "reversal",
-            title: "A small Transformer that writes digits backwards",
+            title: "A small Transformer that writes digits backwards, or in order",
             era: Era::LargeModels,
             paper: "Vaswani et al. 2017, Attention is all you need",
             data: "rows of up to ten digits, drawn here",
@@ -244,6 +244,7 @@ fn task(config: &Config) -> Result<Task<Transformer, NextToken, Pairs>> {
         data,
         checkpoint_steps: 0,
         origin_sha256: None,
+        watch: None,
         keeps: Vec::new(),
         curves: &[(
             "Loss, nats a digit",
@@ -344,7 +345,7 @@ fn looks(model: &Transformer, test: &Pairs) -> Section {
         .note("Attention of the decoder on what was read")
         .text(
             "Each row is a digit that it wrote, each column one that it read; the darker, the more of its look fell there, in the \
-             mean of all heads. Nobody told it that the first digit to write is the last that it read.",
+             mean of all heads. Nobody told it where to look.",
         )
         .heats(heats)
 }

@@ -1,11 +1,14 @@
 //! A model that goes on with a text, with its tokenizer.
 
 use super::Writer;
+use eras_formats::files;
 use eras_models::large_models::{
     BeamSearch, End, Generation, Gpt, Pretrained, generate_each, likeliest,
 };
 use eras_tensor::{Error, Result};
 use eras_text::Tokenizer;
+use serde_json::json;
+use std::io::Write;
 use std::path::Path;
 
 /// A model that goes on with a text, with its tokenizer.
@@ -27,22 +30,19 @@ impl TextModel {
     /// # Errors
     /// As [`Writer::read`], or if the model does not go on with texts.
     pub fn read(folder: &Path) -> Result<Self> {
-        match Writer::read(folder)? {
-            Writer::GoesOn(model) => Ok(model),
-            Writer::Translates(_) => Err(Error::usage(format!(
-                "{}: its model translates, wanted one that goes on with a text",
-                folder.display()
-            ))),
-        }
+        Writer::read(folder)?
+            .goes_on()
+            .map_err(|error| error.at(folder))
     }
 
     /// A model and its tokenizer.
     ///
     /// # Errors
-    /// If the tokenizer has tokens that the model does not know.
+    /// If the tokenizer has tokens that the model does not know, or far fewer than it knows: tables of tokens are filled up to
+    /// a round number, but not by a fifth.
     pub fn new(gpt: Gpt, tokenizer: Tokenizer, bos: Option<u32>, stop: Vec<u32>) -> Result<Self> {
         let (has, knows) = (tokenizer.vocab_size(), gpt.config().vocab_size);
-        if has > knows {
+        if has > knows || 5 * has < 4 * knows {
             return Err(Error::model_mismatch(format!(
                 "the tokenizer has {has} tokens, but the model knows {knows}: it is another model's"
             )));
@@ -55,8 +55,8 @@ impl TextModel {
         })
     }
 
-    /// Writes the model as `transformers` reads it: `config.json`, `model.safetensors` and `tokenizer.json`, in a folder that
-    /// is made if it is not there.
+    /// Writes the model as `transformers` reads it: `config.json`, `generation_config.json`, `model.safetensors`,
+    /// `tokenizer.json` and `tokenizer_config.json`, in a folder that is made if it is not there.
     ///
     /// # Errors
     /// If the model has settings that no configuration of `transformers` can say, or the system refuses.
@@ -67,17 +67,32 @@ impl TextModel {
             eos: self.stop.clone(),
         };
         pretrained.write(folder)?;
+        let token = |id: Option<u32>| id.and_then(|id| self.tokenizer.token(id));
+        let about = json!({
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "model_max_length": self.gpt.config().context,
+            "clean_up_tokenization_spaces": false,
+            "bos_token": token(self.bos),
+            "eos_token": token(self.stop.first().copied()),
+        });
+        files::replace(&folder.join("tokenizer_config.json"), |file| {
+            writeln!(file, "{about:#}")
+        })?;
         self.tokenizer.write(folder.join(Tokenizer::FILE))
     }
 
-    /// The tokens of a prompt, with what the tokenizer begins a text with; a text that is to go on has no end.
+    /// The tokens of a prompt, with what the tokenizer begins a text with; a text that is to go on has no end. An empty one is
+    /// the token that begins a text, or else the one that ends it, after which another begins.
     ///
     /// # Errors
-    /// If it cannot be told in tokens, or is of none.
+    /// If it cannot be told in tokens, or is of none and the model has no such token.
     pub fn prompt(&self, text: &str) -> Result<Vec<u32>> {
         let mut tokens = self.tokenizer.encode_framed(text)?;
         while tokens.last().is_some_and(|last| self.stop.contains(last)) {
             tokens.pop();
+        }
+        if tokens.is_empty() {
+            tokens.extend(self.bos.or(self.stop.first().copied()));
         }
         if tokens.is_empty() {
             return Err(Error::usage(
@@ -187,4 +202,29 @@ pub struct Written {
     pub tokens: usize,
     /// Why no more.
     pub end: End,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eras_models::large_models::GptConfig;
+
+    #[test]
+    fn a_tokenizer_of_another_model_is_refused_and_an_empty_prompt_begins_a_text() {
+        let gpt = Gpt::blank(GptConfig::gpt2(10, 8, 8, 1, 2));
+        let model = |letters: &str, stop: &[u32]| {
+            let tokenizer = Tokenizer::characters(letters);
+            TextModel::new(gpt.clone(), tokenizer, None, stop.to_vec())
+        };
+        for other in ["abcdefg", "abcdefghijk"] {
+            let error = model(other, &[]).unwrap_err().to_string();
+            assert!(error.contains("it is another model's"), "{error}");
+        }
+        // Tables of tokens are filled up.
+        let plain = model("abcdefgh", &[]).unwrap();
+        assert!(plain.prompt("").unwrap_err().is_usage());
+        let ends = model("abcdefgh", &[7]).unwrap();
+        assert_eq!(ends.prompt("").unwrap(), [7]);
+        assert_eq!(ends.prompt("cabh").unwrap(), [2, 0, 1]);
+    }
 }

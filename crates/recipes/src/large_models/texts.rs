@@ -40,6 +40,11 @@ pub(super) fn find(data: Option<&Path>, text: &str) -> Result<(String, String)> 
     Ok((known.name.to_owned(), found.text(0)?))
 }
 
+/// The tokens of the text called `name`.
+pub(super) fn encode(name: &str, tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>> {
+    tokenizer.encode(text).map_err(|error| error.at(name))
+}
+
 /// The tokens of a text that are learned from, and those that are held out; there must be a window of `context` of each.
 pub(super) fn split<'a>(
     name: &str,
@@ -56,6 +61,20 @@ pub(super) fn split<'a>(
         )));
     }
     Ok(tokens.split_at(tokens.len() - held_out))
+}
+
+/// Whether a file holds documents, by the ending of its name, `.gz` apart: `.jsonl`.
+fn is_documents(path: &Path) -> Result<bool> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    if name.ends_with(".json") {
+        return Err(Error::file(
+            path,
+            "is one piece of JSON by its name, wanted a text, or documents, an object a line, in a file `.jsonl`",
+        ));
+    }
+    Ok(name.ends_with(".jsonl"))
 }
 
 /// One long text, or many short ones.
@@ -75,7 +94,7 @@ impl Texts {
         context: usize,
     ) -> Result<(String, [Self; 2])> {
         if let Some(path) = data
-            && path.extension().is_some_and(|ending| ending == "jsonl")
+            && is_documents(path)?
         {
             let name = path.display().to_string();
             let all = Document::read_lines(path, tokenizer, end)?;
@@ -85,14 +104,15 @@ impl Texts {
             if let Some(empty) = packed.iter().position(Dataset::is_empty) {
                 let part = ["to learn from", "held out"][empty];
                 return Err(Error::usage(format!(
-                    "{name}: found {} documents, and of those {part} nothing to learn; wanted two or more tokens",
+                    "{name}: found {} documents, of which {held_out} are held out, and none {part} has two tokens or more; \
+                     wanted one at least",
                     all.len()
                 )));
             }
             return Ok((name, packed.map(Self::Packed)));
         }
         let (name, text) = find(data, text)?;
-        let tokens = tokenizer.encode(&text)?;
+        let tokens = encode(&name, tokenizer, &text)?;
         let (train, valid) = split(&name, &tokens, context)?;
         let lines = [train, valid].map(|part| Self::Line(Windows::in_line(part, context)));
         Ok((name, lines))
@@ -136,5 +156,23 @@ impl Dataset for Texts {
 
     fn fingerprint(&self) -> Option<String> {
         self.set().fingerprint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_told_by_the_ending_of_their_file() {
+        let is = |name: &str| is_documents(Path::new(name));
+        for name in ["a.jsonl", "b/A.JSONL", "c.jsonl.gz"] {
+            assert!(is(name).unwrap(), "{name}");
+        }
+        for name in ["a.txt", "jsonl", "b.jsonl/c.txt.gz"] {
+            assert!(!is(name).unwrap(), "{name}");
+        }
+        let error = is("a.json.gz").unwrap_err().to_string();
+        assert!(error.contains("a.json.gz: is one piece of JSON"), "{error}");
     }
 }

@@ -4,6 +4,7 @@ mod corpus;
 mod page;
 mod translator;
 
+use translator::words;
 pub use translator::{Translation, Translator};
 
 use super::Writer;
@@ -276,6 +277,7 @@ fn task(config: &Config) -> Result<Task<Transformer, NextToken, Pairs>> {
         trainer,
         checkpoint_steps: settings.checkpoint_steps,
         origin_sha256: None,
+        watch: None,
         keeps: vec![(Tokenizer::FILE, tokenizer.to_json()?.into_bytes())],
         curves: &[(
             "Loss, nats a token",
@@ -296,7 +298,7 @@ fn learned(corpus: &Corpus, vocabulary: usize) -> Result<Tokenizer> {
 fn pairs(tokenizer: &Tokenizer, texts: &[[String; 2]], longest: usize) -> Result<Pairs> {
     let mut pairs = Vec::with_capacity(texts.len());
     for [source, target] in texts {
-        let (source, target) = (tokenizer.encode(source)?, tokenizer.encode(target)?);
+        let (source, target) = (words(tokenizer, source)?, words(tokenizer, target)?);
         if source.len().max(target.len()) < longest {
             pairs.push([
                 [&source[..], &[END]].concat(),

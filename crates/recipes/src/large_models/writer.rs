@@ -3,7 +3,7 @@
 use super::{TextModel, Translator};
 use crate::run::Run;
 use eras_models::large_models::Pretrained;
-use eras_tensor::Result;
+use eras_tensor::{Error, Result};
 use eras_text::Tokenizer;
 use std::path::Path;
 
@@ -23,11 +23,31 @@ impl Writer {
     /// If it is neither, its model writes no texts, a file cannot be read, or the tokenizer is not the model's.
     pub fn read(folder: &Path) -> Result<Self> {
         if !folder.join("config.json").exists() {
-            let run = Run::open(folder)?;
-            return crate::find(&run.config().recipe)?.writer(&run);
+            return Self::of(&Run::open(folder)?);
         }
         let Pretrained { gpt, bos, eos } = Pretrained::read(folder)?;
         let model = TextModel::new(gpt, Tokenizer::read(folder)?, bos, eos);
         model.map(Self::GoesOn).map_err(|error| error.at(folder))
+    }
+
+    /// Of a run.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn of(run: &Run) -> Result<Self> {
+        crate::find(&run.config().recipe)?.writer(run)
+    }
+
+    /// The model that goes on with texts.
+    ///
+    /// # Errors
+    /// If it is none.
+    pub fn goes_on(self) -> Result<TextModel> {
+        match self {
+            Self::GoesOn(model) => Ok(model),
+            Self::Translates(_) => Err(Error::usage(
+                "its model translates, wanted one that goes on with a text",
+            )),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! `config.json`, read and written.
 
-use crate::large_models::{GptConfig, Positions, Rope, Scaling, Units};
+use crate::large_models::{GptConfig, NormKind, Positions, Rope, Scaling, Units};
 use eras_tensor::{Error, Result};
 use serde_json::{Map, Value, json};
 
@@ -17,7 +17,7 @@ pub(super) enum Family {
 }
 
 /// Settings, kind, and the tokens that begin and end a text.
-pub(super) type Parsed = (GptConfig, Family, Option<u32>, Vec<u32>);
+pub(super) type Parsed = (GptConfig, Family, Marks);
 
 /// What a `config.json` says.
 pub(super) fn parse(bytes: &[u8]) -> Result<Parsed> {
@@ -46,19 +46,56 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed> {
             config.context
         )));
     }
-    let eos = match all.0.get("eos_token_id") {
-        Some(Value::Array(all)) => all.iter().filter_map(Value::as_u64).collect(),
-        Some(one) => one.as_u64().into_iter().collect(),
-        None => Vec::new(),
+    Ok((config, family, marks(&all)?))
+}
+
+/// The tokens that begin and end a text.
+pub(super) struct Marks {
+    pub(super) bos: Option<u32>,
+    pub(super) eos: Vec<u32>,
+}
+
+fn marks(all: &Fields<'_>) -> Result<Marks> {
+    let token =
+        |key: &str, value: &Value| match value.as_u64().and_then(|id| u32::try_from(id).ok()) {
+            Some(id) => Ok(id),
+            None => Fields::wrong(key, value, "the number of a token"),
+        };
+    let tokens = |key: &str| match all.get(key) {
+        None => Ok(Vec::new()),
+        Some(Value::Array(many)) => many.iter().map(|one| token(key, one)).collect(),
+        Some(one) => token(key, one).map(|id| vec![id]),
     };
-    let token = |id: u64| u32::try_from(id).ok();
-    let bos = all
-        .0
-        .get("bos_token_id")
-        .and_then(Value::as_u64)
-        .and_then(token);
-    let eos = eos.into_iter().filter_map(token).collect();
-    Ok((config, family, bos, eos))
+    Ok(Marks {
+        bos: tokens("bos_token_id")?.first().copied(),
+        eos: tokens("eos_token_id")?,
+    })
+}
+
+/// What a `generation_config.json` says of the tokens that begin and end a text, where it says anything: it is heard before
+/// the configuration.
+pub(super) fn parse_generation(bytes: &[u8], from_config: Marks) -> Result<Marks> {
+    let all: Map<String, Value> = serde_json::from_slice(bytes)
+        .map_err(|e| Error::new(format!("is no configuration: {e}")))?;
+    let Marks { bos, eos } = marks(&Fields(&all))?;
+    Ok(Marks {
+        bos: bos.or(from_config.bos),
+        eos: if eos.is_empty() { from_config.eos } else { eos },
+    })
+}
+
+/// What is in a `generation_config.json`.
+pub(super) fn generation(bos: Option<u32>, eos: &[u32]) -> Value {
+    json!({ "bos_token_id": bos, "eos_token_id": several(eos) })
+}
+
+/// `null`, a token, or a list of them.
+fn several(tokens: &[u32]) -> Value {
+    match tokens {
+        [] => Value::Null,
+        [one] => (*one).into(),
+        many => many.into(),
+    }
 }
 
 fn gpt2(all: &Fields<'_>) -> Result<GptConfig> {
@@ -99,13 +136,25 @@ fn llama(all: &Fields<'_>, family: Family) -> Result<GptConfig> {
         _ => false,
     };
     let window = match family {
-        Family::Mistral => all.count_or_none("sliding_window")?,
+        Family::Mistral => window(all)?,
         Family::Qwen2 => {
             all.must_be("use_sliding_window", &false.into())?; // it would be in some of the blocks alone
             None
         }
         _ => None,
     };
+    // Newer configurations say of each block what it looks at.
+    let kind = match window {
+        Some(_) => "sliding_attention",
+        None => "full_attention",
+    };
+    for each in all.list("layer_types")? {
+        if each != kind {
+            return Err(Error::new(format!(
+                "`layer_types` has {each}, wanted \"{kind}\" of all: nothing else is known here"
+            )));
+        }
+    }
     let config = GptConfig {
         n_kv_head: all.count_or("num_key_value_heads", n_head)?,
         head_width: all.count_or("head_dim", d_model.checked_div(n_head).unwrap_or(0))?,
@@ -129,6 +178,19 @@ fn llama(all: &Fields<'_>, family: Family) -> Result<GptConfig> {
     Ok(config)
 }
 
+/// Of Mistral: 4096 tokens where it is not said, and no window where it is said to be none.
+fn window(all: &Fields<'_>) -> Result<Option<usize>> {
+    let all_see_all = {
+        let kinds = all.list("layer_types")?;
+        !kinds.is_empty() && kinds.iter().all(|kind| *kind == "full_attention")
+    };
+    match all.0.get("sliding_window") {
+        _ if all_see_all => Ok(None),
+        None => Ok(Some(4096)),
+        Some(_) => all.count_or_none("sliding_window"),
+    }
+}
+
 fn heads_fit(config: &GptConfig) -> Result<()> {
     let GptConfig {
         n_head,
@@ -149,8 +211,8 @@ fn heads_fit(config: &GptConfig) -> Result<()> {
 
 /// Of an older configuration (`rope_theta`, `rope_scaling`) or a newer one (`rope_parameters`).
 fn rope(all: &Fields<'_>) -> Result<Rope> {
-    let newer = all.0.get("rope_parameters").and_then(Value::as_object);
-    let older = all.0.get("rope_scaling").and_then(Value::as_object);
+    let newer = all.object("rope_parameters")?;
+    let older = all.object("rope_scaling")?;
     let base = match newer {
         Some(newer) => Fields(newer).number_or("rope_theta", 10_000.0)?,
         None => all.number_or("rope_theta", 10_000.0)?,
@@ -243,6 +305,22 @@ impl<'a> Fields<'a> {
         }
     }
 
+    fn object(&self, key: &str) -> Result<Option<&'a Map<String, Value>>> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(Value::Object(all)) => Ok(Some(all)),
+            Some(value) => Self::wrong(key, value, "an object"),
+        }
+    }
+
+    fn list(&self, key: &str) -> Result<&'a [Value]> {
+        match self.get(key) {
+            None => Ok(&[]),
+            Some(Value::Array(all)) => Ok(all),
+            Some(value) => Self::wrong(key, value, "a list"),
+        }
+    }
+
     /// Refuses a setting that asks for what is not known here.
     fn must_be(&self, key: &str, wanted: &Value) -> Result<()> {
         let Some(value) = self.get(key) else {
@@ -280,12 +358,20 @@ impl Family {
                 config.d_ff,
             )
         };
+        // A bias that is not there is written as zeros.
         let gpt2 = GptConfig {
             d_ff: config.d_ff,
             eps: config.eps,
             units: config.units,
             tied: config.tied,
             dropout: config.dropout,
+            norm: match config.norm {
+                NormKind::Layer(_) => config.norm,
+                _ => NormKind::Layer(true),
+            },
+            bias_qkv: config.bias_qkv,
+            bias_out: config.bias_out,
+            bias_units: config.bias_units,
             ..GptConfig::gpt2(
                 config.vocab_size,
                 config.context,
@@ -314,6 +400,20 @@ impl Family {
             Ok(family)
         } else {
             Err(Self::cannot_say())
+        }
+    }
+
+    /// The settings that a model has once it is read again from a folder of this kind.
+    pub(super) fn completed(self, config: &GptConfig) -> GptConfig {
+        match self {
+            Self::Gpt2 => GptConfig {
+                norm: NormKind::Layer(true),
+                bias_qkv: true,
+                bias_out: true,
+                bias_units: true,
+                ..config.clone()
+            },
+            _ => config.clone(),
         }
     }
 
@@ -385,11 +485,7 @@ impl Family {
         all["tie_word_embeddings"] = config.tied.into();
         all["torch_dtype"] = "float32".into();
         all["bos_token_id"] = bos.into();
-        all["eos_token_id"] = match eos {
-            [] => Value::Null,
-            [one] => (*one).into(),
-            many => many.into(),
-        };
+        all["eos_token_id"] = several(eos);
         all
     }
 }

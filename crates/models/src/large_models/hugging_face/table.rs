@@ -154,6 +154,11 @@ pub(super) fn table(config: &GptConfig, family: Family) -> Vec<Entry> {
 }
 
 impl Entry {
+    /// The tensor, of zeros.
+    pub(super) fn zeros(&self) -> Tensor {
+        Tensor::zeros(&self.shape[..])
+    }
+
     /// The shape of a part in the file.
     fn shape_of(&self, rows: usize) -> Vec<usize> {
         let mut shape = self.shape.clone();

@@ -5,12 +5,13 @@ use super::pairs;
 use super::translator::{Translation, Translator};
 use crate::experiment::Findings;
 use crate::large_models::next_token::NextToken;
+use crate::large_models::samples;
 use crate::minimization::Learned;
 use crate::promise::{Measured, Unit};
 use eras_data::Dataset;
 use eras_models::large_models::Transformer;
 use eras_nn::Mode;
-use eras_report::{Chart, Section, Series, Table, format};
+use eras_report::{Section, Table, format};
 use eras_tensor::{Result, no_grad};
 use eras_text::{Bleu, Pairs, Tokenizer};
 use eras_train::Objective;
@@ -84,23 +85,12 @@ pub(super) fn findings(
             Measured::new("val_loss", learned.score.loss, Unit::Plain),
         ],
         sections: vec![
-            perplexity(learned),
+            samples::perplexity(learned.history, "validation"),
             examples(corpus, &best.translations),
             looks(&translator, corpus, &best.translations)?,
             about(corpus, tokenizer, learned, &[greedy, best]),
         ],
     })
-}
-
-fn perplexity(learned: &Learned<'_, Transformer, Pairs>) -> Section {
-    let losses = learned.history.series("val_loss");
-    let each: Vec<f64> = losses.iter().map(|loss| loss.exp()).collect();
-    let chart = Chart::new("Perplexity")
-        .x_label("epoch")
-        .series(Series::by_epoch("validation", &each));
-    Section::new("Perplexity")
-        .note("Among how many tokens it wavers")
-        .chart(chart)
 }
 
 fn examples(corpus: &Corpus, translations: &[Translation]) -> Section {

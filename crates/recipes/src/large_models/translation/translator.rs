@@ -47,6 +47,13 @@ impl Looks {
     }
 }
 
+/// The tokens of a text without marks: one that is written out in it means nothing.
+pub(super) fn words(tokenizer: &Tokenizer, text: &str) -> Result<Vec<u32>> {
+    let mut tokens = tokenizer.encode(text)?;
+    tokens.retain(|token| *token as usize >= SPECIAL.len());
+    Ok(tokens)
+}
+
 /// Texts that are under way at once, each with its beams.
 const ROWS: usize = 256;
 
@@ -85,8 +92,8 @@ impl Translator {
 
     /// Where it looks for each token of a translation.
     pub(super) fn looks(&self, source: &str, translation: &str) -> Result<Looks> {
-        let mut read = self.tokenizer.encode(source)?;
-        let mut written = self.tokenizer.encode(translation)?;
+        let mut read = words(&self.tokenizer, source)?;
+        let mut written = words(&self.tokenizer, translation)?;
         read.push(END);
         let row = |tokens: &mut dyn Iterator<Item = u32>| {
             let all: Vec<i64> = tokens.map(i64::from).collect();
@@ -129,7 +136,7 @@ impl Translator {
                     "found no text, wanted a sentence to translate",
                 ));
             }
-            let mut tokens = self.tokenizer.encode(text)?;
+            let mut tokens = words(&self.tokenizer, text)?;
             tokens.push(END);
             sources.push(tokens);
         }
