@@ -38,7 +38,7 @@ pub(crate) fn list(format: Format) -> Result<()> {
         let year = card
             .year()
             .map_or_else(String::new, |year| format!("{year}  "));
-        output::line(&format!("\n  {:<17}{year}{}", card.name, card.title));
+        output::line(&format!("\n  {:<23}{year}{}", card.name, card.title));
         let defaults: Vec<String> = recipe
             .defaults()
             .iter()

@@ -66,6 +66,9 @@ pub(crate) fn train(args: &TrainArgs) -> Result<()> {
     }
     let run = match resumed {
         Some(mut run) => {
+            if config != *run.config() && goes_on {
+                check_change(&run, &config, &mut *prepared)?;
+            }
             run.set_config(config)?;
             run
         }
@@ -101,6 +104,26 @@ pub(crate) fn train(args: &TrainArgs) -> Result<()> {
         output::line(&format!("{name:<width$}  {text}"));
     }
     Ok(())
+}
+
+/// Refuses settings that a run cannot go on with, before they are written down: with other weights, or none that are left
+/// to be trained.
+fn check_change(run: &Run, config: &Config, prepared: &mut dyn Prepared) -> Result<()> {
+    let (snapshot, _) = Snapshot::load_latest(&run.checkpoints())?;
+    prepared.begin_with(&snapshot.weights()).map_err(|e| {
+        e.at(run.folder())
+            .context("the run cannot go on with these settings, and stays as it was")
+    })?;
+    let epochs = config.settings.get("epochs").and_then(|n| n.as_integer());
+    let done = snapshot.epoch() as i64;
+    match epochs {
+        Some(epochs) if epochs <= done => Err(Error::usage(format!(
+            "found {done} epochs done, of {epochs} that are wanted: nothing is left to train with these settings, and the run \
+             stays as it was (more --epochs go on)"
+        ))
+        .at(run.folder())),
+        _ => Ok(()),
+    }
 }
 
 /// Trains in the folder of `run`, and shows how it goes.

@@ -655,6 +655,29 @@ fn altered_data_and_foreign_runs_are_refused_and_nothing_is_lost() {
 }
 
 #[test]
+fn settings_that_a_run_cannot_go_on_with_leave_it_as_it_was() {
+    let at = Scratch::new("resume-other");
+    at.good(&small(&["--epochs", "2", "--out", "run"]));
+    let config = fs::read(at.path("run/config.toml")).unwrap();
+    for (more, wanted) in [
+        (
+            &["--epochs", "3", "--set", "hidden=[17]"][..],
+            "stays as it was",
+        ),
+        (
+            &["--epochs", "1"],
+            "found 2 epochs done, of 1 that are wanted",
+        ),
+        (&["--set", "lr=0.5"], "nothing is left to train"),
+    ] {
+        let (_, text) = at.bad(&[&["train", "run", "--resume"], more].concat());
+        assert!(text.contains(wanted), "{text}");
+        assert_eq!(fs::read(at.path("run/config.toml")).unwrap(), config);
+    }
+    at.good(&["train", "run", "--resume"]);
+}
+
+#[test]
 fn a_diverging_training_says_so() {
     let at = Scratch::new("diverge");
     let (code, text) = at.bad(&small(&["--set", "lr=1e30", "--out", "run"]));

@@ -1,7 +1,7 @@
 //! One picture from a PNG, JPEG, BMP or WebP file.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::io::{BufRead, BufReader, Cursor, Seek, SeekFrom};
 use std::path::Path;
 
 use image::imageops::FilterType;
@@ -86,11 +86,12 @@ impl Picture {
 
     fn decode(
         path: &Path,
-        file: Box<dyn Source + '_>,
+        mut file: Box<dyn Source + '_>,
         length: u64,
         size: Option<[usize; 2]>,
         color: Color,
     ) -> Result<Self> {
+        refuse_cut_jpeg(path, &mut *file)?;
         Self::finish(path, decoder(path, file, length)?, size, color)
     }
 
@@ -102,6 +103,7 @@ impl Picture {
         size: [usize; 2],
         color: Color,
     ) -> Result<Self> {
+        refuse_cut_jpeg(path, &mut Cursor::new(bytes))?;
         let decoder = decoder(path, Box::new(Cursor::new(bytes)), bytes.len() as u64)?;
         let (width, height) = decoder.dimensions();
         if [height as usize, width as usize] != size {
@@ -231,6 +233,56 @@ fn decoder<'a>(
         ));
     }
     Ok(decoder)
+}
+
+/// Refuses a JPEG without an end, of which the decoder would make up the rest; the file is at its beginning before and after.
+fn refuse_cut_jpeg(path: &Path, file: &mut dyn Source) -> Result<()> {
+    let io = |e| Error::io(path, &e);
+    let has_end = has_jpeg_end(file).map_err(io)?;
+    file.rewind().map_err(io)?;
+    if has_end == Some(false) {
+        return Err(Error::file(
+            path,
+            "is not a readable picture: the file is cut off, its JPEG has no end",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a JPEG has its end; `None` for what is none.
+fn has_jpeg_end(file: &mut dyn Source) -> std::io::Result<Option<bool>> {
+    const MARK: u8 = 0xff;
+    const START: [u8; 2] = [MARK, 0xd8];
+    const END: u8 = 0xd9;
+    if !file.fill_buf()?.starts_with(&START) {
+        return Ok(None);
+    }
+    file.consume(START.len());
+    let mut passed = Vec::new();
+    loop {
+        // What has been compressed has no mark but with a zero behind it, and those at which a decoder may begin anew.
+        passed.clear();
+        file.read_until(MARK, &mut passed)?;
+        let mut kind = [MARK];
+        while kind[0] == MARK {
+            if file.read(&mut kind)? == 0 {
+                return Ok(Some(false));
+            }
+        }
+        match kind[0] {
+            END => return Ok(Some(true)),
+            0x00 | 0x01 | 0xd0..=0xd8 => {}
+            _ => {
+                let mut length = [0; 2];
+                if file.read_exact(&mut length).is_err() {
+                    return Ok(Some(false));
+                }
+                // The length counts itself.
+                let rest = i64::from(u16::from_be_bytes(length)) - 2;
+                file.seek(SeekFrom::Current(rest.max(0)))?;
+            }
+        }
+    }
 }
 
 /// Whether a file that begins so is a WebP of several pictures.

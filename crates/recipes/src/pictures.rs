@@ -336,9 +336,9 @@ impl Answers {
         }
     }
 
-    /// Whether it was trained on pictures as MNIST's: small, gray, light on dark, in the middle.
-    fn is_small_gray(&self) -> bool {
-        self.shape == [1, 28, 28] && !self.is_folder
+    /// Whether it was trained on MNIST's digits: small, gray, light on dark, in the middle.
+    fn reads_digits(&self) -> bool {
+        self.shape == [1, 28, 28] && !self.is_folder && self.classes == Mnist::CLASSES
     }
 
     /// Mean and standard deviation of the pictures' colours, where they have any.
@@ -352,7 +352,7 @@ impl Answers {
 
     /// The picture at `path` as the model sees it, `(1, C, H, W)`.
     pub(crate) fn see(&self, path: &Path) -> Result<Tensor> {
-        if self.is_small_gray() {
+        if self.reads_digits() {
             let pixels = digit::read(path)?;
             return Ok(Tensor::from_slice(&pixels, [1, 1, 28, 28]));
         }

@@ -216,7 +216,7 @@ pub trait Recipe: Sync {
     fn is_an_experiment(&self) -> Error {
         let name = self.card().name;
         Error::usage(format!(
-            "`{name}` is an experiment: it leaves a report, and no model to ask"
+            "`{name}` has no model that tells classes: see its report, and `eras sample` if it draws"
         ))
     }
 }

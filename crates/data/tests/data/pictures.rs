@@ -214,13 +214,30 @@ fn what_is_no_picture_is_an_error_that_names_the_file() {
 }
 
 #[test]
+fn a_jpeg_that_was_cut_off_is_an_error_wherever_it_was() {
+    let mut file = photograph(
+        &GrayImage::from_fn(40, 30, |x, y| Luma([(5 * x ^ 9 * y) as u8])),
+        6,
+    );
+    for length in 4..file.len() {
+        error(&file[..length]);
+    }
+    let cut = error(&file[..file.len() * 2 / 3]);
+    assert!(cut.contains("the file is cut off"), "{cut}");
+    // What a camera puts behind the end is no part of the picture.
+    let whole = gray(&file);
+    file.extend([0, 0xff, 0x00, 7]);
+    assert_eq!(gray(&file), whole);
+}
+
+#[test]
 fn a_file_that_was_cut_off_is_an_error_or_a_picture_of_its_size() {
     for format in FORMATS {
         let file = encode(colors(16, 12), format);
         assert_eq!(rgb(&file).shape, [3, 12, 16]);
         for length in 0..file.len() {
             match Picture::from_bytes("x", &file[..length], None, Color::Rgb) {
-                // What follows the pixels may be missing; JPEG shows what it has.
+                // What follows the pixels may be missing.
                 Ok(picture) => assert_eq!(picture.shape, [3, 12, 16]),
                 Err(e) => assert!(e.to_string().starts_with("`x`: "), "{e}"),
             }
