@@ -303,9 +303,23 @@ fn plan(args: &TrainArgs) -> Result<(&'static dyn Recipe, Config, Option<Run>)> 
         )
     } else {
         let recipe = eras_recipes::find(&args.what)?;
+        let usual = recipe.defaults();
+        let defaults = args
+            .data
+            .as_ref()
+            .map_or_else(|| usual.clone(), |data| recipe.defaults_for(data));
+        let others = defaults
+            .iter()
+            .filter(|(key, value)| usual.get(*key) != Some(*value));
+        let others: Vec<String> = others
+            .map(|(key, value)| format!("{key} {value}"))
+            .collect();
+        if !others.is_empty() {
+            eprintln!("the defaults for as few pictures: {}", others.join(", "));
+        }
         (
             recipe,
-            Config::new(&args.what, recipe.defaults(), eras_tensor::threads()),
+            Config::new(&args.what, defaults, eras_tensor::threads()),
         )
     };
     change(&mut config, args)?;

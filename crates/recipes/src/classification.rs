@@ -232,12 +232,15 @@ fn report<M: Layer>(
         .fold(0.0, f64::max);
     let summary = summary(&task.model, sample_shape(test)?);
     let skipped = pictures::skipped(&task.sets.folders);
+    // The promise is of the recipe's own data.
+    let accuracy = Headline::new("test accuracy", format::percent(score.accuracy()));
+    let accuracy = match task.sets.folders[..] {
+        [] => accuracy.note(task.card.promise),
+        _ => accuracy,
+    };
     let mut page = Report::new(format!("{} on {}", task.card.name, task.sets.name))
         .lead(format!("{}. {}.", task.card.title, task.card.paper))
-        .headline(
-            Headline::new("test accuracy", format::percent(score.accuracy()))
-                .note(task.card.promise),
-        )
+        .headline(accuracy)
         .headline(Headline::new("test loss", format::significant(score.loss)))
         .headline(Headline::new(
             "parameters",

@@ -121,6 +121,35 @@ impl Common {
     }
 }
 
+/// Makes smaller batches and more epochs the defaults for few pictures: a network that begins anew needs a good thousand steps,
+/// and batch norm some tens of them in an epoch. The rate of a descent with momentum falls as the batches do (Goyal et al.
+/// 2017, arXiv:1706.02677).
+fn suit(table: &mut Table, pictures: usize) {
+    const STEPS: usize = 1500;
+    const STEPS_OF_EPOCH: usize = 30;
+    const SMALLEST: usize = 8;
+    const LONGEST: usize = 100;
+    let number = |table: &Table, key: &str| {
+        let found = table.get(key).and_then(|value| value.as_integer());
+        found.and_then(|n| usize::try_from(n).ok())
+    };
+    let (Some(usual), Some(epochs)) = (number(table, "batch_size"), number(table, "epochs")) else {
+        return;
+    };
+    let mut batch = usual;
+    while batch > SMALLEST && pictures < STEPS_OF_EPOCH * batch {
+        batch /= 2;
+    }
+    let enough = (STEPS * batch).div_ceil(pictures.max(1)).min(LONGEST);
+    table.insert("batch_size".into(), (batch as i64).into());
+    table.insert("epochs".into(), (epochs.max(enough) as i64).into());
+    let lr = table.get("lr").and_then(|value| value.as_float());
+    if let Some(lr) = lr.filter(|_| table.contains_key("momentum")) {
+        let less = lr * batch as f64 / usual as f64;
+        table.insert("lr".into(), less.into());
+    }
+}
+
 /// The promise of an accuracy on the test set.
 pub(crate) const fn accuracy(least: f64) -> Promise {
     Promise {
@@ -222,6 +251,14 @@ impl<C: Classifier> Recipe for C {
         Settings::<C>::defaults()
     }
 
+    fn defaults_for(&self, data: &Path) -> Table {
+        let mut table = Settings::<C>::defaults();
+        if let Some(pictures) = pictures::count(&C::common().dataset, data) {
+            suit(&mut table, pictures);
+        }
+        table
+    }
+
     fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>> {
         let settings = Settings::<C>::read(config)?;
         let Common {
@@ -274,5 +311,33 @@ impl<C: Classifier> Recipe for C {
             Ok(if C::IS_FLAT { x.flatten(1, -1) } else { x })
         };
         classification::predict(&mut model, run, files, &answers.classes, see)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_pictures_are_seen_more_often_in_smaller_batches_at_a_lower_rate() {
+        let suited = |pictures: usize, momentum: bool| {
+            let mut table: Table =
+                toml::from_str("batch_size = 128\nepochs = 6\nlr = 0.1").unwrap();
+            if momentum {
+                table.insert("momentum".into(), 0.9.into());
+            }
+            suit(&mut table, pictures);
+            let whole = |key: &str| table[key].as_integer().unwrap();
+            (
+                whole("batch_size"),
+                whole("epochs"),
+                table["lr"].as_float().unwrap(),
+            )
+        };
+        assert_eq!(suited(50_000, true), (128, 6, 0.1));
+        assert_eq!(suited(5_000, true), (128, 39, 0.1));
+        assert_eq!(suited(450, true), (8, 27, 0.00625));
+        assert_eq!(suited(450, false), (8, 27, 0.1));
+        assert_eq!(suited(0, false), (8, 100, 0.1));
     }
 }

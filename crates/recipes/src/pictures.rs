@@ -240,6 +240,22 @@ fn name_of(root: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
+/// How many files there are in the user's own folder of pictures, if `root` is one.
+pub(crate) fn count(dataset: &str, root: &Path) -> Option<usize> {
+    /// Sets, classes, and what is in them.
+    const DEPTH: usize = 3;
+    fn files(folder: &Path, depth: usize) -> usize {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let each = entries.map(|entry| match entry.file_type() {
+            Ok(kind) if kind.is_dir() && depth > 0 => files(&entry.path(), depth - 1),
+            Ok(kind) => usize::from(kind.is_file()),
+            Err(_) => 0,
+        });
+        each.sum()
+    }
+    is_folder(dataset, root).then(|| files(root, DEPTH))
+}
+
 /// Whether `root` is the user's own folder of pictures, not one with the files of `dataset`.
 fn is_folder(dataset: &str, root: &Path) -> bool {
     let known = catalog::all().into_iter().find(|set| set.name == dataset);

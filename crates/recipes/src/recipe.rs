@@ -163,6 +163,12 @@ pub trait Recipe: Sync {
     /// All settings with their defaults.
     fn defaults(&self) -> Table;
 
+    /// The defaults for the data in a folder of one's own, where they depend on how much there is.
+    fn defaults_for(&self, data: &Path) -> Table {
+        let _ = data;
+        self.defaults()
+    }
+
     /// Checks all settings and loads the data, before anything is written.
     ///
     /// # Errors
