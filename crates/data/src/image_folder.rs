@@ -1,5 +1,7 @@
 //! Folders of picture files: one folder a class.
 
+mod parts;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,9 @@ use crate::fingerprint;
 use crate::images::to_unit;
 use crate::picture::check_size;
 use crate::{Batch, Color, Dataset, Images, Picture, Subset};
+
+pub use parts::FolderParts;
+use parts::name;
 
 /// The names of picture files end so.
 const ENDINGS: [&str; 5] = ["bmp", "jpeg", "jpg", "png", "webp"];
@@ -83,13 +88,7 @@ impl ImageFolder {
                     format!("found no pictures ({}) for this class", ENDINGS.join(", ")),
                 ));
             }
-            classes.push(
-                folder
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned(),
-            );
+            classes.push(name(&folder));
         }
         if classes.is_empty() {
             return Err(Error::file(
@@ -168,12 +167,12 @@ impl ImageFolder {
         self.inner.room.store(bytes, Ordering::Relaxed);
     }
 
-    /// Training and test set in the folder `root`: those in its folders `train` and `test` (or `val`, `valid`,
-    /// `validation`) if it has them, else a random `share` of each class is tested with, the same for the same `seed`.
-    /// A class with one picture is trained on only.
+    /// Training and test set in the folder `root`: its [`FolderParts`], if it has them. Where there is none to test
+    /// with, a random `share` of each class is, the same for the same `seed`. A class with one picture is trained on
+    /// only.
     ///
     /// # Errors
-    /// As [`open`](Self::open), or if training and test set have different classes.
+    /// As [`open`](Self::open) and [`FolderParts::find`], or if training and test set have different classes.
     ///
     /// # Panics
     /// As [`open`](Self::open), or if `share` is not between 0 and 1.
@@ -190,33 +189,30 @@ impl ImageFolder {
             "train_and_test: found a share of {share}, wanted one in [0, 1]"
         );
         let root = root.as_ref();
-        let train = root.join("train");
-        let names = ["test", "val", "valid", "validation"].into_iter();
-        let mut tests = names.map(|name| root.join(name));
-        let test = tests.find(|path| path.is_dir());
-        if let Some(test) = test.filter(|_| train.is_dir()) {
-            let parts = [&train, &test].map(|path| Self::open(path, size, color));
-            let [train, test] = parts;
-            let (train, test) = (train?, test?);
-            if train.classes() != test.classes() {
-                return Err(Error::file(
-                    root,
-                    format!(
-                        "found the classes {:?} to train on and {:?} to test with, wanted the same",
-                        train.classes(),
-                        test.classes()
-                    ),
-                ));
-            }
-            let all = |set: Self| {
-                let indices = (0..set.len()).collect();
-                set.subset(indices)
-            };
-            return Ok([all(train), all(test)]);
+        let (train, test) = match FolderParts::find(root)? {
+            Some(parts) => (parts.train, parts.test),
+            None => (root.into(), None),
+        };
+        let train = Self::open(train, size, color)?;
+        let Some(test) = test else {
+            let parts = stratified(&train.labels(), share, seed);
+            return Ok(parts.map(|indices| train.subset(indices)));
+        };
+        let test = Self::open(test, size, color)?;
+        if train.classes() != test.classes() {
+            return Err(Error::file(
+                root,
+                format!(
+                    "found the classes {:?} to train on and {:?} to test with, wanted the same",
+                    train.classes(),
+                    test.classes()
+                ),
+            ));
         }
-        let folder = Self::open(root, size, color)?;
-        let parts = stratified(&folder.labels(), share, seed);
-        Ok(parts.map(|indices| folder.subset(indices)))
+        Ok([train, test].map(|set| {
+            let indices = (0..set.len()).collect();
+            set.subset(indices)
+        }))
     }
 
     /// Reads all pictures into memory.

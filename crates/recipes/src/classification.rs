@@ -134,6 +134,12 @@ fn train<M: Layer>(mut task: Task<M>, mut job: Job<'_>) -> Result<Outcome> {
             "{count} files were skipped, for they are not readable; the report names them"
         ));
     }
+    if !task.sets.unused.is_empty() {
+        let names = task.sets.unused.join(", ");
+        (job.say)(&format!(
+            "not used were the folders beside the training and the test set: {names}"
+        ));
+    }
     let spent = begun.meter.stop(&history, flops(&task, &history)?);
     report(&task, run, &history, &test, &spent)?;
     let seconds = history.epochs.iter().map(|epoch| epoch.seconds).sum();
@@ -300,6 +306,9 @@ fn report<M: Layer>(
             test.len()
         ),
     );
+    if !task.sets.unused.is_empty() {
+        page = page.environment("folders not used", task.sets.unused.join(", "));
+    }
     let Config { weights, from, .. } = run.config();
     for (name, origin) in [("began with", weights), ("fine-tuned from", from)] {
         if let Some(Origin { file, .. }) = origin {

@@ -6,8 +6,8 @@ use crate::run::Run;
 use crate::settings;
 use crate::standardized::{PHOTOGRAPHS, Standard};
 use eras_data::{
-    Cifar10, Color, Dataset, FashionMnist, ImageFolder, Images, Mnist, Picture, Search, Skipped,
-    Subset, catalog, class_counts, class_weights,
+    Cifar10, Color, Dataset, FashionMnist, FolderParts, ImageFolder, Images, Mnist, Picture,
+    Search, Skipped, Subset, catalog, class_counts, class_weights,
 };
 use eras_formats::files;
 use eras_tensor::{Error, Result, Tensor};
@@ -29,7 +29,7 @@ pub(crate) struct FolderSettings {
     size: usize,
     /// Whether pictures of a folder lose their colour.
     gray: bool,
-    /// The share of each class that is tested with, where a folder has none named `test`.
+    /// The share of each class that is tested with, where a folder has none named `test`, `val` or the like.
     test_share: f64,
     /// Of that selection. It is not that of the training, so that another training is tested with the same.
     split_seed: u64,
@@ -104,6 +104,8 @@ pub(crate) struct Sets {
     pub(crate) counts: Vec<usize>,
     /// The folders that they are read from, if they are.
     pub(crate) folders: Vec<ImageFolder>,
+    /// The names of folders beside these that are passed over.
+    pub(crate) unused: Vec<String>,
 }
 
 impl Sets {
@@ -138,6 +140,7 @@ impl Sets {
             train: Box::new(train),
             test,
             folders: Vec::new(),
+            unused: Vec::new(),
         })
     }
 
@@ -172,6 +175,7 @@ impl Sets {
             true => part.whole().flat(),
             false => part.whole().clone(),
         };
+        let unused = FolderParts::find(root)?.map_or_else(Vec::new, |parts| parts.unused);
         // The test set is read now: a report shows its mistakes, and what is not readable is known.
         let tested = shaped(&test).load_some(test.indices())?;
         let learned = shaped(&train);
@@ -180,6 +184,7 @@ impl Sets {
             name: name_of(root),
             counts,
             folders: vec![train.whole().clone(), test.whole().clone()],
+            unused: unused.iter().map(|path| name_of(path)).collect(),
             train: Box::new(learned.subset(train.indices().to_vec())),
             test: tested,
         })
@@ -375,6 +380,22 @@ impl Answers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::scratch;
+    use std::fs;
+    use std::path::PathBuf;
+
+    /// Writes `count` gray pictures into `folder`, each another.
+    fn write(folder: PathBuf, count: u8) {
+        fs::create_dir_all(&folder).unwrap();
+        for i in 0..count {
+            let picture = eras_report::Picture::grey(16, 16, (0..=255).map(|p| p ^ i).collect());
+            fs::write(folder.join(format!("{i}.png")), picture.png()).unwrap();
+        }
+    }
+
+    fn load(root: &Path) -> Result<Sets> {
+        Sets::load("cifar10", &FolderSettings::of_size(8), Some(root), false)
+    }
 
     #[test]
     fn what_a_model_answers_is_read_as_it_was_written_or_refused() {
@@ -402,6 +423,20 @@ mod tests {
         };
         let text = serde_json::to_string(&nobody).unwrap();
         assert!(Answers::parse(text.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn folders_beside_the_training_and_the_test_set_are_told() {
+        let root = scratch("parts");
+        for (part, count) in [("Train", 4), ("test", 3), ("val", 2)] {
+            write(root.join(part).join("cat"), count);
+            write(root.join(part).join("dog"), count);
+        }
+        let sets = load(&root).unwrap();
+        assert_eq!(sets.test.classes(), ["cat", "dog"]);
+        assert_eq!((sets.train.len(), sets.test.len()), (8, 6));
+        assert_eq!(sets.unused, ["val"]);
+        fs::remove_dir_all(root).unwrap();
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use eras_data::{Color, Dataset, ImageFolder, Loader, Picture};
+use eras_data::{Color, Dataset, FolderParts, ImageFolder, Loader, Picture};
 use image::codecs::jpeg::JpegEncoder;
 use image::{
     DynamicImage, GrayImage, ImageBuffer, ImageEncoder, ImageFormat, Luma, Rgb, RgbImage, RgbaImage,
@@ -547,6 +547,74 @@ fn a_folder_without_a_test_set_is_split_by_class_and_seed() {
         ),
         "{error}"
     );
+}
+
+#[test]
+fn parts_of_a_folder_are_known_by_their_names_in_any_case() {
+    // The parts; which is trained on and which is tested with; which are not used.
+    let cases: [(&[&str], &[&str], &[&str]); 10] = [
+        (&["train", "test"], &["train", "test"], &[]),
+        (&["Training", "Testing"], &["Training", "Testing"], &[]),
+        (&["TRAIN", "Val"], &["TRAIN", "Val"], &[]),
+        (&["train", "valid"], &["train", "valid"], &[]),
+        (&["train"], &["train"], &[]),
+        (&["training"], &["training"], &[]),
+        (&["train", "val", "test"], &["train", "test"], &["val"]),
+        (&["more", "train", "test"], &["train", "test"], &["more"]),
+        // Classes that happen to be called so.
+        (&["car", "train"], &[], &[]),
+        (&["control", "test"], &[], &[]),
+    ];
+    for (folders, used, unused) in cases {
+        let folder = Folder::new();
+        let root = folder.path();
+        for name in folders {
+            for i in 0..5 {
+                folder.file(&format!("{name}/cat/{i}.png"), png(i));
+                folder.file(&format!("{name}/dog/{i}.png"), png(i));
+            }
+        }
+        let [train, test] = ImageFolder::train_and_test(root, [2, 2], Color::Gray, 0.2, 0).unwrap();
+        let parts = FolderParts::find(root).unwrap();
+        let Some(parts) = parts else {
+            assert_eq!((used, train.classes().len()), (&[][..], folders.len()));
+            continue;
+        };
+        assert_eq!(train.classes(), ["cat", "dog"], "{folders:?}");
+        assert_eq!(test.classes(), train.classes());
+        let split = if used.len() == 2 { [10, 10] } else { [8, 2] };
+        assert_eq!([train.len(), test.len()], split, "{folders:?}");
+        let found: Vec<_> = [parts.train].into_iter().chain(parts.test).collect();
+        let paths = |names: &[&str]| names.iter().map(|name| root.join(name)).collect::<Vec<_>>();
+        assert_eq!((found, parts.unused), (paths(used), paths(unused)));
+    }
+}
+
+#[test]
+fn parts_of_a_folder_that_are_two_of_a_kind_or_lack_a_training_set_are_errors() {
+    for (names, wanted) in [
+        (
+            ["train/a", "training/a"],
+            "found the folders `train` and `training`, wanted one of the two",
+        ),
+        (
+            ["val/a", "valid/a"],
+            "found the folders `val` and `valid`, wanted one of the two",
+        ),
+        (
+            ["Test/a", "val/a"],
+            "found the folder `Test` to test with and none to train on, wanted `train` beside it",
+        ),
+    ] {
+        let folder = Folder::new();
+        for name in names {
+            folder.file(&format!("{name}/1.png"), png(1));
+        }
+        let root = folder.path();
+        let error = ImageFolder::train_and_test(root, [2, 2], Color::Gray, 0.2, 0).unwrap_err();
+        let wanted = format!("`{}`: {wanted}", root.display());
+        assert_eq!(error.to_string(), wanted);
+    }
 }
 
 #[test]
