@@ -11,7 +11,7 @@ use std::thread;
 
 use eras_tensor::{Dims, Error, Result, Tensor};
 
-use crate::classes::stratified;
+use crate::classes::{class_counts, stratified};
 use crate::dataset::check_indices;
 use crate::fingerprint;
 use crate::images::to_unit;
@@ -67,8 +67,8 @@ impl ImageFolder {
     /// file.
     ///
     /// # Errors
-    /// If there is no such folder, it has no folders of classes, one of them has no pictures, or no picture at all
-    /// is readable.
+    /// If there is no such folder, it has no folders of classes, or one of them has no pictures or none that is
+    /// readable.
     ///
     /// # Panics
     /// If `size` is not between 1 and 16,384 each way.
@@ -76,19 +76,21 @@ impl ImageFolder {
     pub fn open(root: impl AsRef<Path>, size: [usize; 2], color: Color) -> Result<Self> {
         check_size(Some(size));
         let root = root.as_ref();
-        let mut classes = Vec::new();
+        let folders: Vec<PathBuf> = entries(root)?
+            .into_iter()
+            .filter(|path| path.is_dir())
+            .collect();
+        let classes: Vec<String> = folders.iter().map(|folder| name(folder)).collect();
         let mut files = Vec::new();
-        for folder in entries(root)?.into_iter().filter(|path| path.is_dir()) {
-            let label = classes.len() as i64;
+        for (folder, label) in folders.iter().zip(0..) {
             let before = files.len();
-            collect(&folder, label, &mut files)?;
+            collect(folder, label, &mut files)?;
             if files.len() == before {
                 return Err(Error::file(
                     folder,
                     format!("found no pictures ({}) for this class", ENDINGS.join(", ")),
                 ));
             }
-            classes.push(name(&folder));
         }
         if classes.is_empty() {
             return Err(Error::file(
@@ -118,10 +120,11 @@ impl ImageFolder {
             }),
             flat: false,
         };
-        if folder.is_empty() {
-            return Err(folder.nothing_readable());
+        let counts = class_counts(&folder.labels(), folders.len());
+        match counts.iter().position(|count| *count == 0) {
+            Some(class) => Err(folder.nothing_readable(&folders[class])),
+            None => Ok(folder),
         }
-        Ok(folder)
     }
 
     /// The same pictures, `(B, C * H * W)` in a batch.
@@ -245,7 +248,7 @@ impl ImageFolder {
             }
         }
         if labels.is_empty() {
-            return Err(self.nothing_readable());
+            return Err(self.nothing_readable(&self.inner.root));
         }
         let images = Images::new(pixels, self.shape(), labels, &self.inner.classes)?;
         Ok(if self.flat { images.flat() } else { images })
@@ -305,13 +308,15 @@ impl ImageFolder {
         self.paths().all(|path| skipped.contains_key(path))
     }
 
-    fn nothing_readable(&self) -> Error {
-        let skipped = self.skipped();
+    /// That none of the pictures in `folder` is readable, which is the whole one or a class.
+    fn nothing_readable(&self, folder: &Path) -> Error {
+        let mut skipped = self.skipped();
+        skipped.retain(|file| file.path.starts_with(folder));
         let first = skipped.first().map_or(String::new(), |file| {
             format!("; the first: {}", file.reason)
         });
         Error::file(
-            &self.inner.root,
+            folder,
             format!("none of {} pictures is readable{first}", skipped.len()),
         )
     }
@@ -340,7 +345,7 @@ impl Dataset for ImageFolder {
             });
         }
         if y.is_empty() && self.is_all_skipped() {
-            return Err(self.nothing_readable());
+            return Err(self.nothing_readable(&self.inner.root));
         }
         let shape: Dims = if self.flat {
             [y.len(), size].into()

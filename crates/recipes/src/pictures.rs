@@ -162,6 +162,12 @@ impl Sets {
             settings.test_share,
             settings.split_seed,
         )?;
+        if let [class] = train.classes() {
+            return Err(Error::usage(format!(
+                "found one class alone, `{class}`, wanted a folder for each class, two at least"
+            ))
+            .at(root));
+        }
         if test.is_empty() {
             return Err(Error::file(
                 root,
@@ -423,6 +429,29 @@ mod tests {
         };
         let text = serde_json::to_string(&nobody).unwrap();
         assert!(Answers::parse(text.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn one_class_alone_is_refused() {
+        let root = scratch("one-class");
+        let wanted = format!(
+            "`{}`: found one class alone, `cat`, wanted a folder for each class, two at least",
+            root.display()
+        );
+        let is_refused = || {
+            let error = load(&root).err().unwrap();
+            assert!(error.is_usage());
+            assert_eq!(error.to_string(), wanted);
+        };
+        write(root.join("cat"), 5);
+        is_refused();
+        write(root.join("dog"), 5);
+        assert_eq!(load(&root).unwrap().counts, [4, 4]);
+        fs::remove_dir_all(&root).unwrap();
+        write(root.join("train/cat"), 5);
+        write(root.join("test/cat"), 5);
+        is_refused();
+        fs::remove_dir_all(&root).unwrap();
     }
 
     #[test]

@@ -470,8 +470,14 @@ fn folders_without_pictures_are_errors() {
     folder.file("cat/x.png", "x");
     folder.file("cat/y.png", "y");
     let error = open(&folder).unwrap_err();
-    let wanted = format!("`{root}`: none of 2 pictures is readable; the first: `{root}/cat/x.png`");
+    let wanted =
+        format!("`{root}/cat`: none of 2 pictures is readable; the first: `{root}/cat/x.png`");
     assert!(error.starts_with(&wanted), "{error}");
+    // The pictures of other classes do not make up for it.
+    folder.file("ant/x.png", png(1));
+    assert_eq!(open(&folder).unwrap_err(), error);
+    folder.file("cat/z.png", png(1));
+    assert_eq!(open(&folder).unwrap().len(), 2);
 }
 
 #[test]
