@@ -93,9 +93,13 @@ impl ImageFolder {
             }
         }
         if classes.is_empty() {
+            let but = match Self::lying_in(root)? {
+                0 => String::new(),
+                count => format!(" but {count} pictures"),
+            };
             return Err(Error::file(
                 root,
-                "found no folders in this folder, wanted one for each class",
+                format!("found no folders in this folder{but}, wanted one for each class"),
             ));
         }
         let mut skipped = BTreeMap::new();
@@ -168,6 +172,16 @@ impl ImageFolder {
     /// value of a pixel): later epochs read and decode nothing.
     pub fn keep(&self, bytes: usize) {
         self.inner.room.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How many pictures, by their names, lie in the folder `root` itself, where they are of no class.
+    ///
+    /// # Errors
+    /// If there is no such folder.
+    pub fn lying_in(root: impl AsRef<Path>) -> Result<usize> {
+        let paths = entries(root.as_ref())?;
+        let pictures = paths.iter().filter(|path| is_picture(path));
+        Ok(pictures.filter(|path| !path.is_dir()).count())
     }
 
     /// Training and test set in the folder `root`: its [`FolderParts`], if it has them. Where there is none to test
@@ -396,16 +410,21 @@ fn entries(path: &Path) -> Result<Vec<PathBuf>> {
 /// Adds the picture files in `folder` and, not following links, in the folders inside it.
 fn collect(folder: &Path, label: i64, files: &mut Vec<(PathBuf, i64)>) -> Result<()> {
     for path in entries(folder)? {
-        let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
         if path.is_dir() {
             if !path.is_symlink() {
                 collect(&path, label, files)?;
             }
-        } else if ENDINGS.iter().any(|known| ending == *known) {
+        } else if is_picture(&path) {
             files.push((path, label));
         }
     }
     Ok(())
+}
+
+/// Whether a file's name ends as a picture's does.
+fn is_picture(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+    ENDINGS.iter().any(|known| ending == *known)
 }
 
 /// `f` of every item, in their order, by as many threads as there are processors.

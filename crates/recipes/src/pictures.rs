@@ -123,16 +123,20 @@ impl Sets {
             return Self::of_folder(folder, root, flat);
         }
         let search = Search::given(data);
-        let [train, test] = match dataset {
-            "mnist" => Mnist::find(&search).map(|set| [set.train, set.test])?,
-            "fashion-mnist" => FashionMnist::find(&search).map(|set| [set.train, set.test])?,
-            "cifar10" => Cifar10::find(&search).map(|set| [set.train, set.test])?,
+        let found = match dataset {
+            "mnist" => Mnist::find(&search).map(|set| [set.train, set.test]),
+            "fashion-mnist" => FashionMnist::find(&search).map(|set| [set.train, set.test]),
+            "cifar10" => Cifar10::find(&search).map(|set| [set.train, set.test]),
             _ => {
                 return Err(Error::usage(
                     "setting `dataset` is `folder`: name it by --data, a folder with one for each class",
                 ));
             }
         };
+        let [train, test] = found.map_err(|e| match data {
+            Some(root) => or_own(e, dataset, root),
+            None => e,
+        })?;
         let [train, test] = [train, test].map(|set| if flat { set.flat() } else { set.planes() });
         Ok(Self {
             name: dataset.to_owned(),
@@ -253,15 +257,35 @@ fn name_of(root: &Path) -> String {
 
 /// Whether `root` is the user's own folder of pictures, not one with the files of `dataset`.
 fn is_folder(dataset: &str, root: &Path) -> bool {
-    let known = catalog::all().into_iter().find(|set| set.name == dataset);
-    let is_set = || known.is_some_and(|set| Search::default().at(root).local(set).is_ok());
     let has_folders = || {
         let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
         entries
             .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
             .any(|entry| entry.path().is_dir())
     };
-    dataset == FOLDER || (has_folders() && !is_set())
+    dataset == FOLDER || (has_folders() && !is_set(dataset, root))
+}
+
+/// Whether the files of `dataset` lie in `root`.
+fn is_set(dataset: &str, root: &Path) -> bool {
+    let known = catalog::all().into_iter().find(|set| set.name == dataset);
+    known.is_some_and(|set| Search::default().at(root).local(set).is_ok())
+}
+
+/// Where `root` has neither the files of `dataset`, which `error` says, nor folders: how the user's own pictures would lie
+/// there.
+fn or_own(error: Error, dataset: &str, root: &Path) -> Error {
+    if !root.is_dir() || is_set(dataset, root) {
+        return error;
+    }
+    let there = match ImageFolder::lying_in(root) {
+        Ok(0) => "no folder and no pictures".to_owned(),
+        Ok(count) => format!("no folder but {count} pictures"),
+        Err(error) => return error,
+    };
+    Error::usage(format!(
+        "{error}; found {there}: your own pictures want one folder for each class in it, two at least"
+    ))
 }
 
 /// Files of `folders` that were left out, each once.
@@ -452,6 +476,27 @@ mod tests {
         write(root.join("test/cat"), 5);
         is_refused();
         fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn a_folder_without_folders_is_told_how_pictures_lie_in_one() {
+        let root = scratch("flat");
+        fs::create_dir_all(&root).unwrap();
+        let is_told = |dataset, there: &str| {
+            let settings = FolderSettings::default();
+            let error = Sets::load(dataset, &settings, Some(&root), false).err();
+            let error = error.unwrap().to_string();
+            let wanted =
+                format!("; found {there}: your own pictures want one folder for each class in it");
+            assert!(error.contains(&wanted), "{error}");
+            assert!(error.starts_with(&format!("`{}", root.display())));
+        };
+        is_told("cifar10", "no folder and no pictures");
+        is_told("mnist", "no folder and no pictures");
+        write(root.clone(), 3);
+        is_told("cifar10", "no folder but 3 pictures");
+        is_told("fashion-mnist", "no folder but 3 pictures");
+        fs::remove_dir_all(root).unwrap();
     }
 
     #[test]

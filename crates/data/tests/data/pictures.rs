@@ -456,11 +456,19 @@ fn folders_without_pictures_are_errors() {
     let missing = ImageFolder::open("/no/such/folder", [2, 2], Color::Gray).unwrap_err();
     assert!(missing.is_io() && missing.to_string().contains("/no/such/folder"));
     let folder = Folder::new();
-    folder.file("x.png", png(1));
     let root = folder.path().display();
+    folder.file(".hidden/x.png", png(1));
     assert_eq!(
         open(&folder).unwrap_err(),
         format!("`{root}`: found no folders in this folder, wanted one for each class")
+    );
+    folder.file("x.png", png(1));
+    folder.file("y.JPG", png(1));
+    folder.file("notes.txt", "x");
+    let but = "but 2 pictures, wanted one for each class";
+    assert_eq!(
+        open(&folder).unwrap_err(),
+        format!("`{root}`: found no folders in this folder {but}")
     );
     folder.file("cat/x.txt", "x");
     assert_eq!(
