@@ -12,7 +12,8 @@ use eras_data::{
 use eras_formats::files;
 use eras_tensor::{Error, Result, Tensor};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// The name of the user's own folder as a set.
 const FOLDER: &str = "folder";
@@ -100,6 +101,8 @@ pub(crate) struct Sets {
     pub(crate) name: String,
     pub(crate) train: Box<dyn Dataset>,
     pub(crate) test: Images,
+    /// The files of the test pictures, seen from the folder; none where they are not from one.
+    pub(crate) files: Vec<String>,
     /// Pictures of each class in the training set.
     pub(crate) counts: Vec<usize>,
     /// The folders that they are read from, if they are.
@@ -143,6 +146,7 @@ impl Sets {
             counts: class_counts(train.labels(), train.classes().len()),
             train: Box::new(train),
             test,
+            files: Vec::new(),
             folders: Vec::new(),
             unused: Vec::new(),
         })
@@ -188,6 +192,7 @@ impl Sets {
         let unused = FolderParts::find(root)?.map_or_else(Vec::new, |parts| parts.unused);
         // The test set is read now: a report shows its mistakes, and what is not readable is known.
         let tested = shaped(&test).load_some(test.indices())?;
+        let files = read_files(&test, root);
         let learned = shaped(&train);
         learned.keep(KEPT);
         Ok(Self {
@@ -197,6 +202,7 @@ impl Sets {
             unused: unused.iter().map(|path| name_of(path)).collect(),
             train: Box::new(learned.subset(train.indices().to_vec())),
             test: tested,
+            files,
         })
     }
 
@@ -286,6 +292,17 @@ fn or_own(error: Error, dataset: &str, root: &Path) -> Error {
     Error::usage(format!(
         "{error}; found {there}: your own pictures want one folder for each class in it, two at least"
     ))
+}
+
+/// The files of the pictures in `part` that were read, seen from `root`.
+fn read_files(part: &Subset<ImageFolder>, root: &Path) -> Vec<String> {
+    let skipped: BTreeSet<PathBuf> = part.whole().skipped().into_iter().map(|f| f.path).collect();
+    let paths: Vec<&Path> = part.whole().paths().collect();
+    let read = part.indices().iter().map(|&i| paths[i]);
+    read.filter(|path| !skipped.contains(*path))
+        .map(|path| path.strip_prefix(root).unwrap_or(path))
+        .map(|path| path.display().to_string())
+        .collect()
 }
 
 /// Files of `folders` that were left out, each once.
@@ -412,7 +429,6 @@ mod tests {
     use super::*;
     use crate::testing::scratch;
     use std::fs;
-    use std::path::PathBuf;
 
     /// Writes `count` gray pictures into `folder`, each another.
     fn write(folder: PathBuf, count: u8) {
@@ -496,6 +512,29 @@ mod tests {
         write(root.clone(), 3);
         is_told("cifar10", "no folder but 3 pictures");
         is_told("fashion-mnist", "no folder but 3 pictures");
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    /// The beginning of a picture, which shows nothing of what is missing.
+    fn cut_off(path: &Path) {
+        let picture = eras_report::Picture::grey(16, 16, (0..=255).map(|p| p ^ 99).collect());
+        let bytes = picture.png();
+        fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+    }
+
+    #[test]
+    fn every_test_picture_knows_its_file_where_others_are_left_out() {
+        let root = scratch("files");
+        for part in ["train", "test"] {
+            write(root.join(part).join("cat"), 3);
+            write(root.join(part).join("dog"), 2);
+        }
+        fs::write(root.join("test/cat/0.png"), "no picture").unwrap();
+        cut_off(&root.join("test/dog/0.png"));
+        let sets = load(&root).unwrap();
+        assert_eq!(sets.test.labels(), [0, 0, 1]);
+        let wanted = ["test/cat/1.png", "test/cat/2.png", "test/dog/1.png"];
+        assert_eq!(sets.files, wanted);
         fs::remove_dir_all(root).unwrap();
     }
 

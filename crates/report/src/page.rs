@@ -351,6 +351,7 @@ mod tests {
             predicted: text.into(),
             probability: 0.9,
             loss: 2.3,
+            file: text.into(),
         };
         Report::new(text)
             .lead(text)
