@@ -268,6 +268,22 @@ impl ImageFolder {
         Ok(if self.flat { images.flat() } else { images })
     }
 
+    /// Which of the pictures `indices` are readable, in that order. Reads them all, and [keeps](Self::keep) those that
+    /// there is room for.
+    ///
+    /// # Panics
+    /// If there is no such picture.
+    #[must_use]
+    #[track_caller]
+    pub fn readable(&self, indices: &[usize]) -> Vec<bool> {
+        check_indices("ImageFolder", indices, self.len());
+        in_parallel(indices, |&index| {
+            let mut is_read = false;
+            self.read(index, |_| is_read = true);
+            is_read
+        })
+    }
+
     /// Channels, height and width of the pictures as they are read.
     #[must_use]
     pub fn shape(&self) -> [usize; 3] {

@@ -103,7 +103,7 @@ pub(crate) struct Sets {
     pub(crate) test: Images,
     /// The files of the test pictures, seen from the folder; none where they are not from one.
     pub(crate) files: Vec<String>,
-    /// Pictures of each class in the training set.
+    /// Readable pictures of each class in the training set.
     pub(crate) counts: Vec<usize>,
     /// The folders that they are read from, if they are.
     pub(crate) folders: Vec<ImageFolder>,
@@ -123,7 +123,9 @@ impl Sets {
         if let Some(root) = data
             && is_folder(dataset, root)
         {
-            return Self::of_folder(folder, root, flat);
+            let (mut sets, learned) = Self::of_folder(folder, root, flat)?;
+            sets.counts = readable(&learned, root)?;
+            return Ok(sets);
         }
         let search = Search::given(data);
         let found = match dataset {
@@ -158,10 +160,17 @@ impl Sets {
             shape: self.test.shape(),
             classes: self.test.classes().to_vec(),
             is_folder: !self.folders.is_empty(),
+            counts: self.counts.clone(),
         }
     }
 
-    fn of_folder(settings: &FolderSettings, root: &Path, flat: bool) -> Result<Self> {
+    /// Those in the folder `root`, and the training set by itself, of which nothing is read yet: that is counted of which
+    /// the beginning is well.
+    fn of_folder(
+        settings: &FolderSettings,
+        root: &Path,
+        flat: bool,
+    ) -> Result<(Self, Subset<ImageFolder>)> {
         let size = [settings.size; 2];
         let [train, test] = ImageFolder::train_and_test(
             root,
@@ -193,17 +202,19 @@ impl Sets {
         // The test set is read now: a report shows its mistakes, and what is not readable is known.
         let tested = shaped(&test).load_some(test.indices())?;
         let files = read_files(&test, root);
-        let learned = shaped(&train);
-        learned.keep(KEPT);
-        Ok(Self {
+        let whole = shaped(&train);
+        whole.keep(KEPT);
+        let learned = whole.subset(train.indices().to_vec());
+        let sets = Self {
             name: name_of(root),
             counts,
             folders: vec![train.whole().clone(), test.whole().clone()],
             unused: unused.iter().map(|path| name_of(path)).collect(),
-            train: Box::new(learned.subset(train.indices().to_vec())),
+            train: Box::new(learned.clone()),
             test: tested,
             files,
-        })
+        };
+        Ok((sets, learned))
     }
 
     /// What a run is evaluated on: its own test set, or all of the pictures in another folder of its classes.
@@ -216,6 +227,7 @@ impl Sets {
     ) -> Result<TestSet> {
         let own = run.config().data.as_deref();
         let other = data.filter(|data| Some(*data) != own && is_folder(dataset, data));
+        let answers = Answers::kept_by(run)?;
         let test = match other {
             Some(root) => {
                 let all = ImageFolder::open(root, [folder.size; 2], folder.color())?;
@@ -227,15 +239,25 @@ impl Sets {
                 }
             }
             None => {
-                let sets = Self::load(dataset, folder, data.or(own), flat)?;
+                let sets = match data.or(own) {
+                    // The training set need not be read.
+                    Some(root) if is_folder(dataset, root) => {
+                        Self::of_folder(folder, root, flat)?.0
+                    }
+                    root => Self::load(dataset, folder, root, flat)?,
+                };
+                let kept = answers.as_ref().map(|answers| &answers.counts);
                 TestSet {
                     name: sets.name,
                     images: sets.test,
-                    counts: sets.counts,
+                    counts: kept
+                        .filter(|n| !n.is_empty())
+                        .unwrap_or(&sets.counts)
+                        .clone(),
                 }
             }
         };
-        if let Some(answers) = Answers::kept_by(run)?
+        if let Some(answers) = answers
             && answers.classes != test.images.classes()
         {
             return Err(Error::usage(format!(
@@ -294,6 +316,33 @@ fn or_own(error: Error, dataset: &str, root: &Path) -> Error {
     ))
 }
 
+/// How many pictures of each class in `part`, which is of the folder `root`, are readable. Reads them all.
+fn readable(part: &Subset<ImageFolder>, root: &Path) -> Result<Vec<usize>> {
+    let (all, labels) = (part.whole(), part.whole().labels());
+    let is_readable = all.readable(part.indices());
+    let read = part.indices().iter().zip(is_readable);
+    let read: Vec<i64> = read
+        .filter(|(_, is)| *is)
+        .map(|(&i, _)| labels[i])
+        .collect();
+    let counts = class_counts(&read, part.classes().len());
+    let Some(class) = counts.iter().position(|count| *count == 0) else {
+        return Ok(counts);
+    };
+    let bad = part
+        .indices()
+        .iter()
+        .filter(|&&i| labels[i] == class as i64);
+    Err(Error::file(
+        root,
+        format!(
+            "none of {} pictures of the class `{}` to train on is readable",
+            bad.count(),
+            part.classes()[class]
+        ),
+    ))
+}
+
 /// The files of the pictures in `part` that were read, seen from `root`.
 fn read_files(part: &Subset<ImageFolder>, root: &Path) -> Vec<String> {
     let skipped: BTreeSet<PathBuf> = part.whole().skipped().into_iter().map(|f| f.path).collect();
@@ -322,6 +371,9 @@ pub struct Answers {
     pub classes: Vec<String>,
     /// Whether the pictures came from a folder of the user's.
     pub is_folder: bool,
+    /// Readable pictures of each class that it was trained on; none where that was not written.
+    #[serde(default)]
+    pub counts: Vec<usize>,
 }
 
 impl Answers {
@@ -372,6 +424,12 @@ impl Answers {
         if !fits || answers.classes.is_empty() {
             return Err(Error::new("is damaged: no shape of pictures with classes"));
         }
+        let (counts, classes) = (answers.counts.len(), answers.classes.len());
+        if counts != 0 && counts != classes {
+            return Err(Error::new(format!(
+                "is damaged: {counts} counts of pictures for {classes} classes"
+            )));
+        }
         Ok(answers)
     }
 
@@ -385,6 +443,7 @@ impl Answers {
             shape: [1, 28, 28],
             classes: classes.map(str::to_owned).to_vec(),
             is_folder: false,
+            counts: Vec::new(),
         }
     }
 
@@ -449,6 +508,7 @@ mod tests {
             shape: [3, 32, 48],
             classes: vec!["cat \u{1f408}".into(), "\"dog\"".into()],
             is_folder: true,
+            counts: vec![7, 2],
         };
         let text = serde_json::to_string(&answers).unwrap();
         assert_eq!(Answers::parse(text.as_bytes()).unwrap(), answers);
@@ -458,6 +518,8 @@ mod tests {
             ("[3,32,48]", "[3,32,99999999]"),
             ("[3,32,48]", "[3,32]"),
             ("true", "1"),
+            ("[7,2]", "[7]"),
+            ("[7,2]", "[7,-2]"),
             ("}", ""),
         ] {
             let error = Answers::parse(text.replace(from, to).as_bytes()).unwrap_err();
@@ -535,6 +597,28 @@ mod tests {
         assert_eq!(sets.test.labels(), [0, 0, 1]);
         let wanted = ["test/cat/1.png", "test/cat/2.png", "test/dog/1.png"];
         assert_eq!(sets.files, wanted);
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn pictures_that_are_not_readable_are_not_counted() {
+        let root = scratch("counts");
+        for part in ["train", "test"] {
+            write(root.join(part).join("cat"), 4);
+            write(root.join(part).join("dog"), 4);
+        }
+        cut_off(&root.join("train/dog/1.png"));
+        fs::write(root.join("train/dog/2.png"), "no picture").unwrap();
+        let sets = load(&root).unwrap();
+        assert_eq!(sets.counts, [4, 2]);
+        assert_eq!(sets.answers().counts, [4, 2]);
+        assert_eq!(skipped(&sets.folders).len(), 2);
+
+        cut_off(&root.join("train/dog/0.png"));
+        cut_off(&root.join("train/dog/3.png"));
+        let wanted = "none of 3 pictures of the class `dog` to train on is readable";
+        let error = load(&root).err().unwrap().to_string();
+        assert_eq!(error, format!("`{}`: {wanted}", root.display()));
         fs::remove_dir_all(root).unwrap();
     }
 

@@ -648,3 +648,25 @@ fn pictures_that_are_kept_are_read_once() {
     let some = animals.load_some(&[4, 0]).unwrap();
     assert_eq!(some.labels(), [1, 0]);
 }
+
+#[test]
+fn what_is_readable_is_known_and_kept_before_it_is_asked_for() {
+    let folder = animals();
+    let damaged = folder.file("dog/aa.png", damaged());
+    let animals = open(&folder).unwrap();
+    animals.keep(usize::MAX);
+    let all = [true, true, true, false, true, true];
+    assert_eq!(animals.readable(&[0, 1, 2, 3, 4, 5]), all);
+    assert_eq!(animals.readable(&[3, 0]), [false, true]);
+    let skipped: Vec<_> = animals.skipped().into_iter().map(|f| f.path).collect();
+    assert_eq!(skipped, [damaged]);
+    for path in animals.paths() {
+        std::fs::remove_file(path).unwrap();
+    }
+    let batch = animals.batch(&[0, 1, 2, 4, 5]).unwrap();
+    assert_eq!(batch.y.to_vec::<i64>(), [0, 0, 1, 1, 1]);
+    assert_eq!(
+        panic_of(|| animals.readable(&[6])),
+        "ImageFolder: sample 6 of a set of 6"
+    );
+}
