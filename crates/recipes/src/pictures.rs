@@ -486,12 +486,12 @@ impl Answers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::scratch;
+    use crate::testing::{self, scratch};
     use std::fs;
 
     /// Writes `count` gray pictures into `folder`, each another.
-    fn write(folder: PathBuf, count: u8) {
-        fs::create_dir_all(&folder).unwrap();
+    fn write(folder: &Path, count: u8) {
+        fs::create_dir_all(folder).unwrap();
         for i in 0..count {
             let picture = eras_report::Picture::grey(16, 16, (0..=255).map(|p| p ^ i).collect());
             fs::write(folder.join(format!("{i}.png")), picture.png()).unwrap();
@@ -545,13 +545,13 @@ mod tests {
             assert!(error.is_usage());
             assert_eq!(error.to_string(), wanted);
         };
-        write(root.join("cat"), 5);
+        write(&root.join("cat"), 5);
         is_refused();
-        write(root.join("dog"), 5);
+        write(&root.join("dog"), 5);
         assert_eq!(load(&root).unwrap().counts, [4, 4]);
         fs::remove_dir_all(&root).unwrap();
-        write(root.join("train/cat"), 5);
-        write(root.join("test/cat"), 5);
+        write(&root.join("train/cat"), 5);
+        write(&root.join("test/cat"), 5);
         is_refused();
         fs::remove_dir_all(&root).unwrap();
     }
@@ -571,7 +571,7 @@ mod tests {
         };
         is_told("cifar10", "no folder and no pictures");
         is_told("mnist", "no folder and no pictures");
-        write(root.clone(), 3);
+        write(&root, 3);
         is_told("cifar10", "no folder but 3 pictures");
         is_told("fashion-mnist", "no folder but 3 pictures");
         fs::remove_dir_all(root).unwrap();
@@ -588,8 +588,8 @@ mod tests {
     fn every_test_picture_knows_its_file_where_others_are_left_out() {
         let root = scratch("files");
         for part in ["train", "test"] {
-            write(root.join(part).join("cat"), 3);
-            write(root.join(part).join("dog"), 2);
+            write(&root.join(part).join("cat"), 3);
+            write(&root.join(part).join("dog"), 2);
         }
         fs::write(root.join("test/cat/0.png"), "no picture").unwrap();
         cut_off(&root.join("test/dog/0.png"));
@@ -604,8 +604,8 @@ mod tests {
     fn pictures_that_are_not_readable_are_not_counted() {
         let root = scratch("counts");
         for part in ["train", "test"] {
-            write(root.join(part).join("cat"), 4);
-            write(root.join(part).join("dog"), 4);
+            write(&root.join(part).join("cat"), 4);
+            write(&root.join(part).join("dog"), 4);
         }
         cut_off(&root.join("train/dog/1.png"));
         fs::write(root.join("train/dog/2.png"), "no picture").unwrap();
@@ -623,11 +623,40 @@ mod tests {
     }
 
     #[test]
+    fn a_run_on_a_folder_names_files_and_is_evaluated_by_the_weights_it_was_trained_with() {
+        let (root, run) = (scratch("named"), scratch("named-run"));
+        for (class, train) in [("cat", 8), ("dog", 4)] {
+            write(&root.join("train").join(class), train);
+            write(&root.join("test").join(class), 3);
+            write(&root.join("val").join(class), 1);
+        }
+        cut_off(&root.join("train/dog/3.png"));
+        let recipe = crate::find("mlp").unwrap();
+        let small = ["hidden=[4]", "size=8", "batch_size=8", "epochs=1"];
+        let outcome = testing::train_on(recipe, &small, Some(&root), &run, None, false).unwrap();
+        let page = fs::read_to_string(run.join("report.html")).unwrap();
+        // Cats and dogs are the same pictures: of each two one is a mistake.
+        assert_eq!(page.matches(".png</small>").count(), 3);
+        for i in 0..3 {
+            let is_named = |class| page.contains(&format!("<br/>test/{class}/{i}.png</small>"));
+            assert!(is_named("cat") != is_named("dog"), "{i}");
+        }
+        assert!(page.contains("<dt>folders not used</dt><dd>val</dd>"));
+        assert!(page.contains("<td class=\"n\">8</td>") && page.contains("<td class=\"n\">3</td>"));
+
+        let evaluation = recipe.evaluate(&Run::open(&run).unwrap(), None).unwrap();
+        let loss = outcome.measured.iter().find(|m| m.name == "test_loss");
+        assert_eq!(evaluation.score.loss, loss.unwrap().value);
+        fs::remove_dir_all(root).unwrap();
+        fs::remove_dir_all(run).unwrap();
+    }
+
+    #[test]
     fn folders_beside_the_training_and_the_test_set_are_told() {
         let root = scratch("parts");
         for (part, count) in [("Train", 4), ("test", 3), ("val", 2)] {
-            write(root.join(part).join("cat"), count);
-            write(root.join(part).join("dog"), count);
+            write(&root.join(part).join("cat"), count);
+            write(&root.join(part).join("dog"), count);
         }
         let sets = load(&root).unwrap();
         assert_eq!(sets.test.classes(), ["cat", "dog"]);
