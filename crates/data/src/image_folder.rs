@@ -1,5 +1,7 @@
 //! Folders of picture files: one folder a class.
 
+mod parts;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,12 +11,15 @@ use std::thread;
 
 use eras_tensor::{Dims, Error, Result, Tensor};
 
-use crate::classes::stratified;
+use crate::classes::{class_counts, stratified};
 use crate::dataset::check_indices;
 use crate::fingerprint;
 use crate::images::to_unit;
 use crate::picture::check_size;
 use crate::{Batch, Color, Dataset, Images, Picture, Subset};
+
+pub use parts::FolderParts;
+use parts::name;
 
 /// The names of picture files end so.
 const ENDINGS: [&str; 5] = ["bmp", "jpeg", "jpg", "png", "webp"];
@@ -62,8 +67,8 @@ impl ImageFolder {
     /// file.
     ///
     /// # Errors
-    /// If there is no such folder, it has no folders of classes, one of them has no pictures, or no picture at all
-    /// is readable.
+    /// If there is no such folder, it has no folders of classes, or one of them has no pictures or none that is
+    /// readable.
     ///
     /// # Panics
     /// If `size` is not between 1 and 16,384 each way.
@@ -71,30 +76,30 @@ impl ImageFolder {
     pub fn open(root: impl AsRef<Path>, size: [usize; 2], color: Color) -> Result<Self> {
         check_size(Some(size));
         let root = root.as_ref();
-        let mut classes = Vec::new();
+        let folders: Vec<PathBuf> = entries(root)?
+            .into_iter()
+            .filter(|path| path.is_dir())
+            .collect();
+        let classes: Vec<String> = folders.iter().map(|folder| name(folder)).collect();
         let mut files = Vec::new();
-        for folder in entries(root)?.into_iter().filter(|path| path.is_dir()) {
-            let label = classes.len() as i64;
+        for (folder, label) in folders.iter().zip(0..) {
             let before = files.len();
-            collect(&folder, label, &mut files)?;
+            collect(folder, label, &mut files)?;
             if files.len() == before {
                 return Err(Error::file(
                     folder,
                     format!("found no pictures ({}) for this class", ENDINGS.join(", ")),
                 ));
             }
-            classes.push(
-                folder
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned(),
-            );
         }
         if classes.is_empty() {
+            let but = match Self::lying_in(root)? {
+                0 => String::new(),
+                count => format!(" but {count} pictures"),
+            };
             return Err(Error::file(
                 root,
-                "found no folders in this folder, wanted one for each class",
+                format!("found no folders in this folder{but}, wanted one for each class"),
             ));
         }
         let mut skipped = BTreeMap::new();
@@ -119,10 +124,11 @@ impl ImageFolder {
             }),
             flat: false,
         };
-        if folder.is_empty() {
-            return Err(folder.nothing_readable());
+        let counts = class_counts(&folder.labels(), folders.len());
+        match counts.iter().position(|count| *count == 0) {
+            Some(class) => Err(folder.nothing_readable(&folders[class])),
+            None => Ok(folder),
         }
-        Ok(folder)
     }
 
     /// The same pictures, `(B, C * H * W)` in a batch.
@@ -168,12 +174,22 @@ impl ImageFolder {
         self.inner.room.store(bytes, Ordering::Relaxed);
     }
 
-    /// Training and test set in the folder `root`: those in its folders `train` and `test` (or `val`, `valid`,
-    /// `validation`) if it has them, else a random `share` of each class is tested with, the same for the same `seed`.
-    /// A class with one picture is trained on only.
+    /// How many pictures, by their names, lie in the folder `root` itself, where they are of no class.
     ///
     /// # Errors
-    /// As [`open`](Self::open), or if training and test set have different classes.
+    /// If there is no such folder.
+    pub fn lying_in(root: impl AsRef<Path>) -> Result<usize> {
+        let paths = entries(root.as_ref())?;
+        let pictures = paths.iter().filter(|path| is_picture(path));
+        Ok(pictures.filter(|path| !path.is_dir()).count())
+    }
+
+    /// Training and test set in the folder `root`: its [`FolderParts`], if it has them. Where there is none to test
+    /// with, a random `share` of each class is, the same for the same `seed`. A class with one picture is trained on
+    /// only.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open) and [`FolderParts::find`], or if training and test set have different classes.
     ///
     /// # Panics
     /// As [`open`](Self::open), or if `share` is not between 0 and 1.
@@ -190,33 +206,30 @@ impl ImageFolder {
             "train_and_test: found a share of {share}, wanted one in [0, 1]"
         );
         let root = root.as_ref();
-        let train = root.join("train");
-        let names = ["test", "val", "valid", "validation"].into_iter();
-        let mut tests = names.map(|name| root.join(name));
-        let test = tests.find(|path| path.is_dir());
-        if let Some(test) = test.filter(|_| train.is_dir()) {
-            let parts = [&train, &test].map(|path| Self::open(path, size, color));
-            let [train, test] = parts;
-            let (train, test) = (train?, test?);
-            if train.classes() != test.classes() {
-                return Err(Error::file(
-                    root,
-                    format!(
-                        "found the classes {:?} to train on and {:?} to test with, wanted the same",
-                        train.classes(),
-                        test.classes()
-                    ),
-                ));
-            }
-            let all = |set: Self| {
-                let indices = (0..set.len()).collect();
-                set.subset(indices)
-            };
-            return Ok([all(train), all(test)]);
+        let (train, test) = match FolderParts::find(root)? {
+            Some(parts) => (parts.train, parts.test),
+            None => (root.into(), None),
+        };
+        let train = Self::open(train, size, color)?;
+        let Some(test) = test else {
+            let parts = stratified(&train.labels(), share, seed);
+            return Ok(parts.map(|indices| train.subset(indices)));
+        };
+        let test = Self::open(test, size, color)?;
+        if train.classes() != test.classes() {
+            return Err(Error::file(
+                root,
+                format!(
+                    "found the classes {:?} to train on and {:?} to test with, wanted the same",
+                    train.classes(),
+                    test.classes()
+                ),
+            ));
         }
-        let folder = Self::open(root, size, color)?;
-        let parts = stratified(&folder.labels(), share, seed);
-        Ok(parts.map(|indices| folder.subset(indices)))
+        Ok([train, test].map(|set| {
+            let indices = (0..set.len()).collect();
+            set.subset(indices)
+        }))
     }
 
     /// Reads all pictures into memory.
@@ -249,10 +262,26 @@ impl ImageFolder {
             }
         }
         if labels.is_empty() {
-            return Err(self.nothing_readable());
+            return Err(self.nothing_readable(&self.inner.root));
         }
         let images = Images::new(pixels, self.shape(), labels, &self.inner.classes)?;
         Ok(if self.flat { images.flat() } else { images })
+    }
+
+    /// Which of the pictures `indices` are readable, in that order. Reads them all, and [keeps](Self::keep) those that
+    /// there is room for.
+    ///
+    /// # Panics
+    /// If there is no such picture.
+    #[must_use]
+    #[track_caller]
+    pub fn readable(&self, indices: &[usize]) -> Vec<bool> {
+        check_indices("ImageFolder", indices, self.len());
+        in_parallel(indices, |&index| {
+            let mut is_read = false;
+            self.read(index, |_| is_read = true);
+            is_read
+        })
     }
 
     /// Channels, height and width of the pictures as they are read.
@@ -309,13 +338,15 @@ impl ImageFolder {
         self.paths().all(|path| skipped.contains_key(path))
     }
 
-    fn nothing_readable(&self) -> Error {
-        let skipped = self.skipped();
+    /// That none of the pictures in `folder` is readable, which is the whole one or a class.
+    fn nothing_readable(&self, folder: &Path) -> Error {
+        let mut skipped = self.skipped();
+        skipped.retain(|file| file.path.starts_with(folder));
         let first = skipped.first().map_or(String::new(), |file| {
             format!("; the first: {}", file.reason)
         });
         Error::file(
-            &self.inner.root,
+            folder,
             format!("none of {} pictures is readable{first}", skipped.len()),
         )
     }
@@ -344,7 +375,7 @@ impl Dataset for ImageFolder {
             });
         }
         if y.is_empty() && self.is_all_skipped() {
-            return Err(self.nothing_readable());
+            return Err(self.nothing_readable(&self.inner.root));
         }
         let shape: Dims = if self.flat {
             [y.len(), size].into()
@@ -395,16 +426,21 @@ fn entries(path: &Path) -> Result<Vec<PathBuf>> {
 /// Adds the picture files in `folder` and, not following links, in the folders inside it.
 fn collect(folder: &Path, label: i64, files: &mut Vec<(PathBuf, i64)>) -> Result<()> {
     for path in entries(folder)? {
-        let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
         if path.is_dir() {
             if !path.is_symlink() {
                 collect(&path, label, files)?;
             }
-        } else if ENDINGS.iter().any(|known| ending == *known) {
+        } else if is_picture(&path) {
             files.push((path, label));
         }
     }
     Ok(())
+}
+
+/// Whether a file's name ends as a picture's does.
+fn is_picture(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+    ENDINGS.iter().any(|known| ending == *known)
 }
 
 /// `f` of every item, in their order, by as many threads as there are processors.

@@ -44,7 +44,7 @@ pub use find::{Found, Place, Search};
 pub use fingerprint::of as fingerprint;
 pub use idx::{Idx, IdxValues};
 #[cfg(feature = "image")]
-pub use image_folder::{ImageFolder, Skipped};
+pub use image_folder::{FolderParts, ImageFolder, Skipped};
 pub use images::Images;
 pub use loader::{Loader, Position};
 pub use mnist::{FashionMnist, Mnist};

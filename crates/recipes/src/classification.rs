@@ -134,6 +134,12 @@ fn train<M: Layer>(mut task: Task<M>, mut job: Job<'_>) -> Result<Outcome> {
             "{count} files were skipped, for they are not readable; the report names them"
         ));
     }
+    if !task.sets.unused.is_empty() {
+        let names = task.sets.unused.join(", ");
+        (job.say)(&format!(
+            "not used were the folders beside the training and the test set: {names}"
+        ));
+    }
     let spent = begun.meter.stop(&history, flops(&task, &history)?);
     report(&task, run, &history, &test, &spent)?;
     let seconds = history.epochs.iter().map(|epoch| epoch.seconds).sum();
@@ -271,7 +277,7 @@ fn report<M: Layer>(
     }
     page = page.confusion(matrix).summary(layers(&summary));
     let judged = judged(test, &outputs);
-    for mistake in mistakes(test, &judged) {
+    for mistake in mistakes(test, &task.sets.files, &judged) {
         page = page.mistake(mistake);
     }
     for section in (task.sections)(&task.model, test)? {
@@ -303,6 +309,9 @@ fn report<M: Layer>(
             test.len()
         ),
     );
+    if !task.sets.unused.is_empty() {
+        page = page.environment("folders not used", task.sets.unused.join(", "));
+    }
     let Config { weights, from, .. } = run.config();
     for (name, origin) in [("began with", weights), ("fine-tuned from", from)] {
         if let Some(Origin { file, .. }) = origin {
@@ -412,8 +421,12 @@ fn judged(data: &Images, outputs: &Tensor) -> Vec<Judged> {
     all
 }
 
-/// The samples with the largest loss among those classified wrong.
-fn mistakes<'a>(data: &'a Images, judged: &'a [Judged]) -> impl Iterator<Item = Mistake> + 'a {
+/// The samples with the largest loss among those classified wrong; `files` names those of a folder.
+fn mistakes<'a>(
+    data: &'a Images,
+    files: &'a [String],
+    judged: &'a [Judged],
+) -> impl Iterator<Item = Mistake> + 'a {
     let wrong = judged.iter().filter(|sample| !sample.is_right);
     wrong.take(MISTAKES).map(|sample| Mistake {
         picture: picture(data, sample.index),
@@ -421,6 +434,7 @@ fn mistakes<'a>(data: &'a Images, judged: &'a [Judged]) -> impl Iterator<Item = 
         predicted: data.classes()[sample.predicted].clone(),
         probability: sample.probability,
         loss: sample.loss,
+        file: files.get(sample.index).cloned().unwrap_or_default(),
     })
 }
 
@@ -516,8 +530,13 @@ mod tests {
         assert!(judged.is_sorted_by(|a, b| a.loss >= b.loss));
         let right = judged.iter().filter(|sample| sample.is_right).count();
         assert!((8000..9990).contains(&right), "{right}");
-        let mistakes: Vec<Mistake> = mistakes(&test, &judged).collect();
+        let files: Vec<String> = (0..test.len()).map(|i| format!("{i}.png")).collect();
+        let mistakes: Vec<Mistake> = mistakes(&test, &files, &judged).collect();
         assert_eq!(mistakes.len(), MISTAKES);
+        let wrong = judged.iter().filter(|sample| !sample.is_right);
+        for (mistake, sample) in mistakes.iter().zip(wrong) {
+            assert_eq!(mistake.file, format!("{}.png", sample.index));
+        }
         assert!(
             mistakes
                 .iter()

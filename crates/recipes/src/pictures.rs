@@ -6,13 +6,14 @@ use crate::run::Run;
 use crate::settings;
 use crate::standardized::{PHOTOGRAPHS, Standard};
 use eras_data::{
-    Cifar10, Color, Dataset, FashionMnist, ImageFolder, Images, Mnist, Picture, Search, Skipped,
-    Subset, catalog, class_counts, class_weights,
+    Cifar10, Color, Dataset, FashionMnist, FolderParts, ImageFolder, Images, Mnist, Picture,
+    Search, Skipped, Subset, catalog, class_counts, class_weights,
 };
 use eras_formats::files;
 use eras_tensor::{Error, Result, Tensor};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// The name of the user's own folder as a set.
 const FOLDER: &str = "folder";
@@ -29,7 +30,7 @@ pub(crate) struct FolderSettings {
     size: usize,
     /// Whether pictures of a folder lose their colour.
     gray: bool,
-    /// The share of each class that is tested with, where a folder has none named `test`.
+    /// The share of each class that is tested with, where a folder has none named `test`, `val` or the like.
     test_share: f64,
     /// Of that selection. It is not that of the training, so that another training is tested with the same.
     split_seed: u64,
@@ -100,10 +101,14 @@ pub(crate) struct Sets {
     pub(crate) name: String,
     pub(crate) train: Box<dyn Dataset>,
     pub(crate) test: Images,
-    /// Pictures of each class in the training set.
+    /// The files of the test pictures, seen from the folder; none where they are not from one.
+    pub(crate) files: Vec<String>,
+    /// Readable pictures of each class in the training set.
     pub(crate) counts: Vec<usize>,
     /// The folders that they are read from, if they are.
     pub(crate) folders: Vec<ImageFolder>,
+    /// The names of folders beside these that are passed over.
+    pub(crate) unused: Vec<String>,
 }
 
 impl Sets {
@@ -118,26 +123,34 @@ impl Sets {
         if let Some(root) = data
             && is_folder(dataset, root)
         {
-            return Self::of_folder(folder, root, flat);
+            let (mut sets, learned) = Self::of_folder(folder, root, flat)?;
+            sets.counts = readable(&learned, root)?;
+            return Ok(sets);
         }
         let search = Search::given(data);
-        let [train, test] = match dataset {
-            "mnist" => Mnist::find(&search).map(|set| [set.train, set.test])?,
-            "fashion-mnist" => FashionMnist::find(&search).map(|set| [set.train, set.test])?,
-            "cifar10" => Cifar10::find(&search).map(|set| [set.train, set.test])?,
+        let found = match dataset {
+            "mnist" => Mnist::find(&search).map(|set| [set.train, set.test]),
+            "fashion-mnist" => FashionMnist::find(&search).map(|set| [set.train, set.test]),
+            "cifar10" => Cifar10::find(&search).map(|set| [set.train, set.test]),
             _ => {
                 return Err(Error::usage(
                     "setting `dataset` is `folder`: name it by --data, a folder with one for each class",
                 ));
             }
         };
+        let [train, test] = found.map_err(|e| match data {
+            Some(root) => or_own(e, dataset, root),
+            None => e,
+        })?;
         let [train, test] = [train, test].map(|set| if flat { set.flat() } else { set.planes() });
         Ok(Self {
             name: dataset.to_owned(),
             counts: class_counts(train.labels(), train.classes().len()),
             train: Box::new(train),
             test,
+            files: Vec::new(),
             folders: Vec::new(),
+            unused: Vec::new(),
         })
     }
 
@@ -147,10 +160,17 @@ impl Sets {
             shape: self.test.shape(),
             classes: self.test.classes().to_vec(),
             is_folder: !self.folders.is_empty(),
+            counts: self.counts.clone(),
         }
     }
 
-    fn of_folder(settings: &FolderSettings, root: &Path, flat: bool) -> Result<Self> {
+    /// Those in the folder `root`, and the training set by itself, of which nothing is read yet: that is counted of which
+    /// the beginning is well.
+    fn of_folder(
+        settings: &FolderSettings,
+        root: &Path,
+        flat: bool,
+    ) -> Result<(Self, Subset<ImageFolder>)> {
         let size = [settings.size; 2];
         let [train, test] = ImageFolder::train_and_test(
             root,
@@ -159,6 +179,12 @@ impl Sets {
             settings.test_share,
             settings.split_seed,
         )?;
+        if let [class] = train.classes() {
+            return Err(Error::usage(format!(
+                "found one class alone, `{class}`, wanted a folder for each class, two at least"
+            ))
+            .at(root));
+        }
         if test.is_empty() {
             return Err(Error::file(
                 root,
@@ -172,17 +198,23 @@ impl Sets {
             true => part.whole().flat(),
             false => part.whole().clone(),
         };
+        let unused = FolderParts::find(root)?.map_or_else(Vec::new, |parts| parts.unused);
         // The test set is read now: a report shows its mistakes, and what is not readable is known.
         let tested = shaped(&test).load_some(test.indices())?;
-        let learned = shaped(&train);
-        learned.keep(KEPT);
-        Ok(Self {
+        let files = read_files(&test, root);
+        let whole = shaped(&train);
+        whole.keep(KEPT);
+        let learned = whole.subset(train.indices().to_vec());
+        let sets = Self {
             name: name_of(root),
             counts,
             folders: vec![train.whole().clone(), test.whole().clone()],
-            train: Box::new(learned.subset(train.indices().to_vec())),
+            unused: unused.iter().map(|path| name_of(path)).collect(),
+            train: Box::new(learned.clone()),
             test: tested,
-        })
+            files,
+        };
+        Ok((sets, learned))
     }
 
     /// What a run is evaluated on: its own test set, or all of the pictures in another folder of its classes.
@@ -195,6 +227,7 @@ impl Sets {
     ) -> Result<TestSet> {
         let own = run.config().data.as_deref();
         let other = data.filter(|data| Some(*data) != own && is_folder(dataset, data));
+        let answers = Answers::kept_by(run)?;
         let test = match other {
             Some(root) => {
                 let all = ImageFolder::open(root, [folder.size; 2], folder.color())?;
@@ -206,15 +239,25 @@ impl Sets {
                 }
             }
             None => {
-                let sets = Self::load(dataset, folder, data.or(own), flat)?;
+                let sets = match data.or(own) {
+                    // The training set need not be read.
+                    Some(root) if is_folder(dataset, root) => {
+                        Self::of_folder(folder, root, flat)?.0
+                    }
+                    root => Self::load(dataset, folder, root, flat)?,
+                };
+                let kept = answers.as_ref().map(|answers| &answers.counts);
                 TestSet {
                     name: sets.name,
                     images: sets.test,
-                    counts: sets.counts,
+                    counts: kept
+                        .filter(|n| !n.is_empty())
+                        .unwrap_or(&sets.counts)
+                        .clone(),
                 }
             }
         };
-        if let Some(answers) = Answers::kept_by(run)?
+        if let Some(answers) = answers
             && answers.classes != test.images.classes()
         {
             return Err(Error::usage(format!(
@@ -258,15 +301,73 @@ pub(crate) fn count(dataset: &str, root: &Path) -> Option<usize> {
 
 /// Whether `root` is the user's own folder of pictures, not one with the files of `dataset`.
 fn is_folder(dataset: &str, root: &Path) -> bool {
-    let known = catalog::all().into_iter().find(|set| set.name == dataset);
-    let is_set = || known.is_some_and(|set| Search::default().at(root).local(set).is_ok());
     let has_folders = || {
         let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
         entries
             .filter(|entry| !entry.file_name().to_string_lossy().starts_with('.'))
             .any(|entry| entry.path().is_dir())
     };
-    dataset == FOLDER || (has_folders() && !is_set())
+    dataset == FOLDER || (has_folders() && !is_set(dataset, root))
+}
+
+/// Whether the files of `dataset` lie in `root`.
+fn is_set(dataset: &str, root: &Path) -> bool {
+    let known = catalog::all().into_iter().find(|set| set.name == dataset);
+    known.is_some_and(|set| Search::default().at(root).local(set).is_ok())
+}
+
+/// Where `root` has neither the files of `dataset`, which `error` says, nor folders: how the user's own pictures would lie
+/// there.
+fn or_own(error: Error, dataset: &str, root: &Path) -> Error {
+    if !root.is_dir() || is_set(dataset, root) {
+        return error;
+    }
+    let there = match ImageFolder::lying_in(root) {
+        Ok(0) => "no folder and no pictures".to_owned(),
+        Ok(count) => format!("no folder but {count} pictures"),
+        Err(error) => return error,
+    };
+    Error::usage(format!(
+        "{error}; found {there}: your own pictures want one folder for each class in it, two at least"
+    ))
+}
+
+/// How many pictures of each class in `part`, which is of the folder `root`, are readable. Reads them all.
+fn readable(part: &Subset<ImageFolder>, root: &Path) -> Result<Vec<usize>> {
+    let (all, labels) = (part.whole(), part.whole().labels());
+    let is_readable = all.readable(part.indices());
+    let read = part.indices().iter().zip(is_readable);
+    let read: Vec<i64> = read
+        .filter(|(_, is)| *is)
+        .map(|(&i, _)| labels[i])
+        .collect();
+    let counts = class_counts(&read, part.classes().len());
+    let Some(class) = counts.iter().position(|count| *count == 0) else {
+        return Ok(counts);
+    };
+    let bad = part
+        .indices()
+        .iter()
+        .filter(|&&i| labels[i] == class as i64);
+    Err(Error::file(
+        root,
+        format!(
+            "none of {} pictures of the class `{}` to train on is readable",
+            bad.count(),
+            part.classes()[class]
+        ),
+    ))
+}
+
+/// The files of the pictures in `part` that were read, seen from `root`.
+fn read_files(part: &Subset<ImageFolder>, root: &Path) -> Vec<String> {
+    let skipped: BTreeSet<PathBuf> = part.whole().skipped().into_iter().map(|f| f.path).collect();
+    let paths: Vec<&Path> = part.whole().paths().collect();
+    let read = part.indices().iter().map(|&i| paths[i]);
+    read.filter(|path| !skipped.contains(*path))
+        .map(|path| path.strip_prefix(root).unwrap_or(path))
+        .map(|path| path.display().to_string())
+        .collect()
 }
 
 /// Files of `folders` that were left out, each once.
@@ -286,6 +387,9 @@ pub struct Answers {
     pub classes: Vec<String>,
     /// Whether the pictures came from a folder of the user's.
     pub is_folder: bool,
+    /// Readable pictures of each class that it was trained on; none where that was not written.
+    #[serde(default)]
+    pub counts: Vec<usize>,
 }
 
 impl Answers {
@@ -336,6 +440,12 @@ impl Answers {
         if !fits || answers.classes.is_empty() {
             return Err(Error::new("is damaged: no shape of pictures with classes"));
         }
+        let (counts, classes) = (answers.counts.len(), answers.classes.len());
+        if counts != 0 && counts != classes {
+            return Err(Error::new(format!(
+                "is damaged: {counts} counts of pictures for {classes} classes"
+            )));
+        }
         Ok(answers)
     }
 
@@ -349,6 +459,7 @@ impl Answers {
             shape: [1, 28, 28],
             classes: classes.map(str::to_owned).to_vec(),
             is_folder: false,
+            counts: Vec::new(),
         }
     }
 
@@ -391,6 +502,21 @@ impl Answers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{self, scratch};
+    use std::fs;
+
+    /// Writes `count` gray pictures into `folder`, each another.
+    fn write(folder: &Path, count: u8) {
+        fs::create_dir_all(folder).unwrap();
+        for i in 0..count {
+            let picture = eras_report::Picture::grey(16, 16, (0..=255).map(|p| p ^ i).collect());
+            fs::write(folder.join(format!("{i}.png")), picture.png()).unwrap();
+        }
+    }
+
+    fn load(root: &Path) -> Result<Sets> {
+        Sets::load("cifar10", &FolderSettings::of_size(8), Some(root), false)
+    }
 
     #[test]
     fn what_a_model_answers_is_read_as_it_was_written_or_refused() {
@@ -398,6 +524,7 @@ mod tests {
             shape: [3, 32, 48],
             classes: vec!["cat \u{1f408}".into(), "\"dog\"".into()],
             is_folder: true,
+            counts: vec![7, 2],
         };
         let text = serde_json::to_string(&answers).unwrap();
         assert_eq!(Answers::parse(text.as_bytes()).unwrap(), answers);
@@ -407,6 +534,8 @@ mod tests {
             ("[3,32,48]", "[3,32,99999999]"),
             ("[3,32,48]", "[3,32]"),
             ("true", "1"),
+            ("[7,2]", "[7]"),
+            ("[7,2]", "[7,-2]"),
             ("}", ""),
         ] {
             let error = Answers::parse(text.replace(from, to).as_bytes()).unwrap_err();
@@ -418,6 +547,138 @@ mod tests {
         };
         let text = serde_json::to_string(&nobody).unwrap();
         assert!(Answers::parse(text.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn one_class_alone_is_refused() {
+        let root = scratch("one-class");
+        let wanted = format!(
+            "`{}`: found one class alone, `cat`, wanted a folder for each class, two at least",
+            root.display()
+        );
+        let is_refused = || {
+            let error = load(&root).err().unwrap();
+            assert!(error.is_usage());
+            assert_eq!(error.to_string(), wanted);
+        };
+        write(&root.join("cat"), 5);
+        is_refused();
+        write(&root.join("dog"), 5);
+        assert_eq!(load(&root).unwrap().counts, [4, 4]);
+        fs::remove_dir_all(&root).unwrap();
+        write(&root.join("train/cat"), 5);
+        write(&root.join("test/cat"), 5);
+        is_refused();
+        fs::remove_dir_all(&root).unwrap();
+    }
+
+    #[test]
+    fn a_folder_without_folders_is_told_how_pictures_lie_in_one() {
+        let root = scratch("flat");
+        fs::create_dir_all(&root).unwrap();
+        let is_told = |dataset, there: &str| {
+            let settings = FolderSettings::default();
+            let error = Sets::load(dataset, &settings, Some(&root), false).err();
+            let error = error.unwrap().to_string();
+            let wanted =
+                format!("; found {there}: your own pictures want one folder for each class in it");
+            assert!(error.contains(&wanted), "{error}");
+            assert!(error.starts_with(&format!("`{}", root.display())));
+        };
+        is_told("cifar10", "no folder and no pictures");
+        is_told("mnist", "no folder and no pictures");
+        write(&root, 3);
+        is_told("cifar10", "no folder but 3 pictures");
+        is_told("fashion-mnist", "no folder but 3 pictures");
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    /// The beginning of a picture, which shows nothing of what is missing.
+    fn cut_off(path: &Path) {
+        let picture = eras_report::Picture::grey(16, 16, (0..=255).map(|p| p ^ 99).collect());
+        let bytes = picture.png();
+        fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+    }
+
+    #[test]
+    fn every_test_picture_knows_its_file_where_others_are_left_out() {
+        let root = scratch("files");
+        for part in ["train", "test"] {
+            write(&root.join(part).join("cat"), 3);
+            write(&root.join(part).join("dog"), 2);
+        }
+        fs::write(root.join("test/cat/0.png"), "no picture").unwrap();
+        cut_off(&root.join("test/dog/0.png"));
+        let sets = load(&root).unwrap();
+        assert_eq!(sets.test.labels(), [0, 0, 1]);
+        let wanted = ["test/cat/1.png", "test/cat/2.png", "test/dog/1.png"];
+        assert_eq!(sets.files, wanted);
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn pictures_that_are_not_readable_are_not_counted() {
+        let root = scratch("counts");
+        for part in ["train", "test"] {
+            write(&root.join(part).join("cat"), 4);
+            write(&root.join(part).join("dog"), 4);
+        }
+        cut_off(&root.join("train/dog/1.png"));
+        fs::write(root.join("train/dog/2.png"), "no picture").unwrap();
+        let sets = load(&root).unwrap();
+        assert_eq!(sets.counts, [4, 2]);
+        assert_eq!(sets.answers().counts, [4, 2]);
+        assert_eq!(skipped(&sets.folders).len(), 2);
+
+        cut_off(&root.join("train/dog/0.png"));
+        cut_off(&root.join("train/dog/3.png"));
+        let wanted = "none of 3 pictures of the class `dog` to train on is readable";
+        let error = load(&root).err().unwrap().to_string();
+        assert_eq!(error, format!("`{}`: {wanted}", root.display()));
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn a_run_on_a_folder_names_files_and_is_evaluated_by_the_weights_it_was_trained_with() {
+        let (root, run) = (scratch("named"), scratch("named-run"));
+        for (class, train) in [("cat", 8), ("dog", 4)] {
+            write(&root.join("train").join(class), train);
+            write(&root.join("test").join(class), 3);
+            write(&root.join("val").join(class), 1);
+        }
+        cut_off(&root.join("train/dog/3.png"));
+        let recipe = crate::find("mlp").unwrap();
+        let small = ["hidden=[4]", "size=8", "batch_size=8", "epochs=1"];
+        let outcome = testing::train_on(recipe, &small, Some(&root), &run, None, false).unwrap();
+        let page = fs::read_to_string(run.join("report.html")).unwrap();
+        // Cats and dogs are the same pictures: of each two one is a mistake.
+        assert_eq!(page.matches(".png</small>").count(), 3);
+        for i in 0..3 {
+            let is_named = |class| page.contains(&format!("<br/>test/{class}/{i}.png</small>"));
+            assert!(is_named("cat") != is_named("dog"), "{i}");
+        }
+        assert!(page.contains("<dt>folders not used</dt><dd>val</dd>"));
+        assert!(page.contains("<td class=\"n\">8</td>") && page.contains("<td class=\"n\">3</td>"));
+
+        let evaluation = recipe.evaluate(&Run::open(&run).unwrap(), None).unwrap();
+        let loss = outcome.measured.iter().find(|m| m.name == "test_loss");
+        assert_eq!(evaluation.score.loss, loss.unwrap().value);
+        fs::remove_dir_all(root).unwrap();
+        fs::remove_dir_all(run).unwrap();
+    }
+
+    #[test]
+    fn folders_beside_the_training_and_the_test_set_are_told() {
+        let root = scratch("parts");
+        for (part, count) in [("Train", 4), ("test", 3), ("val", 2)] {
+            write(&root.join(part).join("cat"), count);
+            write(&root.join(part).join("dog"), count);
+        }
+        let sets = load(&root).unwrap();
+        assert_eq!(sets.test.classes(), ["cat", "dog"]);
+        assert_eq!((sets.train.len(), sets.test.len()), (8, 6));
+        assert_eq!(sets.unused, ["val"]);
+        fs::remove_dir_all(root).unwrap();
     }
 
     #[test]

@@ -171,6 +171,7 @@ fn main() -> io::Result<()> {
             predicted: predicted.to_string(),
             probability: 1.0 - 1.4 * (-loss).exp() - 0.012 * i as f64,
             loss,
+            file: String::new(),
         });
     }
     Picture::grid(&pictures, 8).save(folder.join("grid.png"))?;

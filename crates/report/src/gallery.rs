@@ -18,6 +18,8 @@ pub struct Mistake {
     pub probability: f64,
     /// The loss of this example.
     pub loss: f64,
+    /// The file that it was read from, perhaps empty.
+    pub file: String,
 }
 
 /// A picture with what is to be said of it.
@@ -91,11 +93,15 @@ pub(crate) fn html(mistakes: &[Mistake]) -> String {
         let (width, height) = (mistake.picture.width(), mistake.picture.height());
         let (sure, loss) = (escape(&sure(mistake.probability)), mistake.loss);
         let uri = mistake.picture.data_uri();
+        let file = match mistake.file.as_str() {
+            "" => String::new(),
+            file => format!("<br/>{}", escape(file)),
+        };
         put!(
             out,
             "<figure><img src=\"{uri}\" width=\"{width}\" height=\"{height}\" alt=\"{truth}, taken for {predicted}\"/>\
              <figcaption><b>{truth}</b> <span class=\"arrow\" aria-label=\"taken for\">→</span> \
-             <b class=\"wrong\">{predicted}</b><br/><small>{sure} sure<br/>loss {loss:.2}</small></figcaption></figure>\n"
+             <b class=\"wrong\">{predicted}</b><br/><small>{sure} sure<br/>loss {loss:.2}{file}</small></figcaption></figure>\n"
         );
     }
     out + "</div>\n"
@@ -121,6 +127,7 @@ mod tests {
             predicted: "<dress>".into(),
             probability: 0.9873,
             loss: 4.3213,
+            file: String::new(),
         };
         let html = html(&[mistake]);
         let document = roxmltree::Document::parse(&html).expect("valid XML");
@@ -138,6 +145,26 @@ mod tests {
                 .is_some_and(|src| src.starts_with("data:image/png;base64,iVBORw0KGgo"))
         );
         assert!(html.contains("98.7% sure<br/>loss 4.32"), "{html}");
+    }
+
+    #[test]
+    fn a_mistake_names_its_file_where_there_is_one() {
+        let of = |file: &str| {
+            html(&[Mistake {
+                picture: Picture::grey(1, 1, vec![0]),
+                truth: "cat".into(),
+                predicted: "dog".into(),
+                probability: 0.5,
+                loss: 1.0,
+                file: file.into(),
+            }])
+        };
+        let page = of("cat/<b>&1.png");
+        assert!(
+            page.contains("loss 1.00<br/>cat/&lt;b&gt;&amp;1.png</small>"),
+            "{page}"
+        );
+        assert!(of("").contains("loss 1.00</small>"));
     }
 
     #[test]

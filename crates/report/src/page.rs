@@ -189,14 +189,9 @@ impl Report {
             );
         }
         if let Some(confusion) = &self.confusion {
-            // Few classes stand beside their table and shrink to a phone's width; many do not.
-            let large = if confusion.names().len() > 12 {
-                " large"
-            } else {
-                ""
-            };
             let body = format!(
-                "<div class=\"matrix{large}\">\n<figure>{}</figure>\n<div>{}</div>\n</div>\n",
+                "<div class=\"matrix{}\">\n<figure>{}</figure>\n<div>{}</div>\n</div>\n",
+                shape(confusion.names()),
                 confusion.svg(),
                 class_table(confusion).html()
             );
@@ -303,6 +298,19 @@ fn pairs(pairs: &[(String, String)]) -> String {
     )
 }
 
+/// How classes of these names are laid out. Few stand beside their table and shrink to a phone's width; many do not, and
+/// their table takes two columns, where long names leave room for them.
+fn shape(names: &[String]) -> &'static str {
+    const FEW: usize = 12;
+    const SHORT: usize = 7;
+    let is_long = |name: &String| name.chars().count() > SHORT;
+    match names.len() > FEW {
+        true if names.iter().any(is_long) => " large wide",
+        true => " large",
+        false => "",
+    }
+}
+
 /// Precision, recall and F1 of each class, and their plain means.
 fn class_table(confusion: &Confusion) -> Table {
     let cells = |name: &str, score: crate::ClassScore| {
@@ -343,6 +351,7 @@ mod tests {
             predicted: text.into(),
             probability: 0.9,
             loss: 2.3,
+            file: text.into(),
         };
         Report::new(text)
             .lead(text)
@@ -440,6 +449,24 @@ mod tests {
         let some = Report::new("x").command("eras train mlp").render();
         assert_eq!(titles(&some), ["Settings"]);
         assert!(!some.contains("<dl"), "no empty lists");
+    }
+
+    #[test]
+    fn many_classes_of_long_names_get_wide_columns_in_which_names_wrap() {
+        let classes = |count: usize, name: &str| {
+            let names = (0..count).map(|i| format!("{name}{i}")).collect();
+            let page = Report::new("x").confusion(Confusion::new(names, vec![1; count * count]));
+            let page = page.render();
+            let (_, rest) = page.split_once("<div class=\"matrix").expect("a matrix");
+            rest.split_once('"').expect("its end").0.to_owned()
+        };
+        let long = "a class with a rather long name ";
+        assert_eq!(classes(40, long), " large wide");
+        assert_eq!(classes(40, "cat "), " large");
+        assert_eq!(classes(12, long), "");
+        // A cell that does not wrap is wider than its column, and lies on the next one.
+        let rule = ".matrix.wide td:first-child { white-space: normal; overflow-wrap: anywhere;";
+        assert!(include_str!("page.css").contains(rule));
     }
 
     #[test]

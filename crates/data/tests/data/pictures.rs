@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use eras_data::{Color, Dataset, ImageFolder, Loader, Picture};
+use eras_data::{Color, Dataset, FolderParts, ImageFolder, Loader, Picture};
 use image::codecs::jpeg::JpegEncoder;
 use image::{
     DynamicImage, GrayImage, ImageBuffer, ImageEncoder, ImageFormat, Luma, Rgb, RgbImage, RgbaImage,
@@ -473,11 +473,19 @@ fn folders_without_pictures_are_errors() {
     let missing = ImageFolder::open("/no/such/folder", [2, 2], Color::Gray).unwrap_err();
     assert!(missing.is_io() && missing.to_string().contains("/no/such/folder"));
     let folder = Folder::new();
-    folder.file("x.png", png(1));
     let root = folder.path().display();
+    folder.file(".hidden/x.png", png(1));
     assert_eq!(
         open(&folder).unwrap_err(),
         format!("`{root}`: found no folders in this folder, wanted one for each class")
+    );
+    folder.file("x.png", png(1));
+    folder.file("y.JPG", png(1));
+    folder.file("notes.txt", "x");
+    let but = "but 2 pictures, wanted one for each class";
+    assert_eq!(
+        open(&folder).unwrap_err(),
+        format!("`{root}`: found no folders in this folder {but}")
     );
     folder.file("cat/x.txt", "x");
     assert_eq!(
@@ -487,8 +495,14 @@ fn folders_without_pictures_are_errors() {
     folder.file("cat/x.png", "x");
     folder.file("cat/y.png", "y");
     let error = open(&folder).unwrap_err();
-    let wanted = format!("`{root}`: none of 2 pictures is readable; the first: `{root}/cat/x.png`");
+    let wanted =
+        format!("`{root}/cat`: none of 2 pictures is readable; the first: `{root}/cat/x.png`");
     assert!(error.starts_with(&wanted), "{error}");
+    // The pictures of other classes do not make up for it.
+    folder.file("ant/x.png", png(1));
+    assert_eq!(open(&folder).unwrap_err(), error);
+    folder.file("cat/z.png", png(1));
+    assert_eq!(open(&folder).unwrap().len(), 2);
 }
 
 #[test]
@@ -567,6 +581,74 @@ fn a_folder_without_a_test_set_is_split_by_class_and_seed() {
 }
 
 #[test]
+fn parts_of_a_folder_are_known_by_their_names_in_any_case() {
+    // The parts; which is trained on and which is tested with; which are not used.
+    let cases: [(&[&str], &[&str], &[&str]); 10] = [
+        (&["train", "test"], &["train", "test"], &[]),
+        (&["Training", "Testing"], &["Training", "Testing"], &[]),
+        (&["TRAIN", "Val"], &["TRAIN", "Val"], &[]),
+        (&["train", "valid"], &["train", "valid"], &[]),
+        (&["train"], &["train"], &[]),
+        (&["training"], &["training"], &[]),
+        (&["train", "val", "test"], &["train", "test"], &["val"]),
+        (&["more", "train", "test"], &["train", "test"], &["more"]),
+        // Classes that happen to be called so.
+        (&["car", "train"], &[], &[]),
+        (&["control", "test"], &[], &[]),
+    ];
+    for (folders, used, unused) in cases {
+        let folder = Folder::new();
+        let root = folder.path();
+        for name in folders {
+            for i in 0..5 {
+                folder.file(&format!("{name}/cat/{i}.png"), png(i));
+                folder.file(&format!("{name}/dog/{i}.png"), png(i));
+            }
+        }
+        let [train, test] = ImageFolder::train_and_test(root, [2, 2], Color::Gray, 0.2, 0).unwrap();
+        let parts = FolderParts::find(root).unwrap();
+        let Some(parts) = parts else {
+            assert_eq!((used, train.classes().len()), (&[][..], folders.len()));
+            continue;
+        };
+        assert_eq!(train.classes(), ["cat", "dog"], "{folders:?}");
+        assert_eq!(test.classes(), train.classes());
+        let split = if used.len() == 2 { [10, 10] } else { [8, 2] };
+        assert_eq!([train.len(), test.len()], split, "{folders:?}");
+        let found: Vec<_> = [parts.train].into_iter().chain(parts.test).collect();
+        let paths = |names: &[&str]| names.iter().map(|name| root.join(name)).collect::<Vec<_>>();
+        assert_eq!((found, parts.unused), (paths(used), paths(unused)));
+    }
+}
+
+#[test]
+fn parts_of_a_folder_that_are_two_of_a_kind_or_lack_a_training_set_are_errors() {
+    for (names, wanted) in [
+        (
+            ["train/a", "training/a"],
+            "found the folders `train` and `training`, wanted one of the two",
+        ),
+        (
+            ["val/a", "valid/a"],
+            "found the folders `val` and `valid`, wanted one of the two",
+        ),
+        (
+            ["Test/a", "val/a"],
+            "found the folder `Test` to test with and none to train on, wanted `train` beside it",
+        ),
+    ] {
+        let folder = Folder::new();
+        for name in names {
+            folder.file(&format!("{name}/1.png"), png(1));
+        }
+        let root = folder.path();
+        let error = ImageFolder::train_and_test(root, [2, 2], Color::Gray, 0.2, 0).unwrap_err();
+        let wanted = format!("`{}`: {wanted}", root.display());
+        assert_eq!(error.to_string(), wanted);
+    }
+}
+
+#[test]
 fn pictures_that_are_kept_are_read_once() {
     let folder = animals();
     let animals = open(&folder).unwrap();
@@ -582,4 +664,26 @@ fn pictures_that_are_kept_are_read_once() {
     assert_eq!(new[18..], [99.0 / 255.0; 12]);
     let some = animals.load_some(&[4, 0]).unwrap();
     assert_eq!(some.labels(), [1, 0]);
+}
+
+#[test]
+fn what_is_readable_is_known_and_kept_before_it_is_asked_for() {
+    let folder = animals();
+    let damaged = folder.file("dog/aa.png", damaged());
+    let animals = open(&folder).unwrap();
+    animals.keep(usize::MAX);
+    let all = [true, true, true, false, true, true];
+    assert_eq!(animals.readable(&[0, 1, 2, 3, 4, 5]), all);
+    assert_eq!(animals.readable(&[3, 0]), [false, true]);
+    let skipped: Vec<_> = animals.skipped().into_iter().map(|f| f.path).collect();
+    assert_eq!(skipped, [damaged]);
+    for path in animals.paths() {
+        std::fs::remove_file(path).unwrap();
+    }
+    let batch = animals.batch(&[0, 1, 2, 4, 5]).unwrap();
+    assert_eq!(batch.y.to_vec::<i64>(), [0, 0, 1, 1, 1]);
+    assert_eq!(
+        panic_of(|| animals.readable(&[6])),
+        "ImageFolder: sample 6 of a set of 6"
+    );
 }

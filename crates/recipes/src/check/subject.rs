@@ -1,7 +1,7 @@
 //! The pictures that are checked.
 
 use eras_data::{
-    Cifar10, Color, Dataset, FashionMnist, ImageFolder, Images, Mnist, Search, catalog,
+    Cifar10, Color, Dataset, FashionMnist, FolderParts, ImageFolder, Images, Mnist, Search, catalog,
 };
 use eras_tensor::{Error, Result, nearest};
 use std::collections::BTreeSet;
@@ -108,7 +108,7 @@ impl Subject {
     }
 
     /// The set called `what` (found as `search` says), or a folder of pictures: with a folder for each class, or with
-    /// folders `train` and `test` of such folders. Pictures from folders are scaled to 32 x 32.
+    /// [`FolderParts`] that have them. Pictures from folders are scaled to 32 x 32.
     ///
     /// # Errors
     /// If there is no such set or folder, or it cannot be read.
@@ -138,13 +138,12 @@ impl Subject {
         }
         let name = path.file_name().unwrap_or(path.as_os_str());
         let name = name.to_string_lossy();
-        let [train, test] = ["train", "test"].map(|part| path.join(part));
-        if train.is_dir() && test.is_dir() {
-            let train = Part::folder(&train)?;
-            return Self::of_parts(&name, train, Some(Part::folder(&test)?))
-                .map_err(|e| e.at(path));
-        }
-        Self::of_parts(&name, Part::folder(path)?, None)
+        let Some(parts) = FolderParts::find(path)? else {
+            return Self::of_parts(&name, Part::folder(path)?, None);
+        };
+        let train = Part::folder(&parts.train)?;
+        let test = parts.test.map(|test| Part::folder(&test)).transpose()?;
+        Self::of_parts(&name, train, test).map_err(|e| e.at(path))
     }
 
     /// What it is called.
