@@ -38,7 +38,8 @@ pub(crate) fn list(format: Format) -> Result<()> {
         let year = card
             .year()
             .map_or_else(String::new, |year| format!("{year}  "));
-        output::line(&format!("\n  {:<23}{year}{}", card.name, card.title));
+        let name = format!("{}  ", card.name); // a long one, too, keeps its distance
+        output::line(&format!("\n  {name:<17}{year}{}", card.title));
         let defaults: Vec<String> = recipe
             .defaults()
             .iter()

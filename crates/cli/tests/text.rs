@@ -325,6 +325,10 @@ fn a_model_of_others_is_taught_a_text_and_given_back() {
     fs::write(at.path("text.txt"), TEXT.repeat(60)).unwrap();
     let learn = ["tokenizer", "train", "text.txt", "--kind", "characters"];
     at.good(&[&learn[..], &["-o", "model/tokenizer.json"]].concat());
+    let (_, text) = at.bad(&["generate", "model", "-p", "the cat"]);
+    assert!(text.contains("tokens, but the model knows 37"), "{text}");
+    fs::write(at.path("letters.txt"), "abcdefghijklmnopqrstuvwxyz0123").unwrap();
+    at.good(&[&learn[..], &["letters.txt", "-o", "model/tokenizer.json"]].concat());
     for (run, more) in [
         ("whole", &["--set", "lr=0.01"][..]),
         ("beside", &["--set", "rank=4", "--set", "lr=0.05"]),
@@ -368,10 +372,29 @@ fn a_model_of_others_is_taught_a_text_and_given_back() {
         "the adapters alone are kept"
     );
 
+    // The best weights, in a folder with a dot in its name.
+    at.good(&["export", "whole", "--best", "--out", "v1.0/"]);
+    let said = |args: &[&str]| at.good(&[args, &["-p", "the cat", "-n", "9"]].concat());
+    assert_eq!(
+        said(&["generate", "v1.0"]),
+        said(&["generate", "whole", "--best"])
+    );
+
     let bad = |args: &[&str], wanted: &str| {
         let (_, text) = at.bad(args);
         assert!(text.contains(wanted), "{args:?}: {text}");
     };
+    let long = "the cat ".repeat(20);
+    bad(
+        &["generate", "whole", "-p", &long],
+        "(--slide reads the end of it)",
+    );
+    bad(
+        &[
+            "train", "gpt", "--from", "model", "--set", "rank=2", "--set", "freeze=*",
+        ],
+        "setting `freeze` is for a model that is taught whole",
+    );
     bad(
         &["train", "gpt", "--data", "text.txt"],
         "say which with --from FOLDER",
@@ -383,7 +406,7 @@ fn a_model_of_others_is_taught_a_text_and_given_back() {
         "line 2: is no JSON",
     );
     bad(
-        &["export", "whole", "--out", "folder", "--best"],
+        &["export", "whole", "--out", "folder", "--drop", "*"],
         "--out names a folder",
     );
     // What adapters are beside must stay what it was.

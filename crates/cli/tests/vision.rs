@@ -119,7 +119,7 @@ fn what_does_not_suit_a_network_is_said() {
     let at = Scratch::new("vision-bad");
     squares(&at.path("squares"));
     let data = ["--data", "squares"];
-    let usage: [(&[&str], &str); 8] = [
+    let usage: [(&[&str], &str); 9] = [
         (
             &["train", "lenet", "--data", "squares"],
             "LeNet-5 sees gray pictures of 28x28, not [3, 32, 32]",
@@ -147,6 +147,21 @@ fn what_does_not_suit_a_network_is_said() {
         (
             &["train", "resnet18", "--set", "schedule=cosin"],
             "did you mean `cosine`?",
+        ),
+        (
+            &[
+                "train",
+                "resnet18",
+                "--data",
+                "squares",
+                "--set",
+                "stem=large",
+                "--set",
+                "size=32",
+                "--batch-size",
+                "1",
+            ],
+            "setting `batch_size` is 1, which leaves one picture",
         ),
         (
             &["train", "degradation", "--set", "deep=20"],

@@ -96,6 +96,7 @@ impl<M: Layer> Prepared for Task<M> {
 
     fn estimate(&mut self) -> Result<Option<Estimate>> {
         let summary = summary(&self.model, sample_shape(&self.sets.test)?);
+        check_last_batch(&summary, self.sets.train.len(), self.samples_per_step())?;
         let step = summary.step(self.samples_per_step(), self.trainer.optimizer());
         cost::check_memory(&step)?;
         let forecast = self
@@ -106,6 +107,24 @@ impl<M: Layer> Prepared for Task<M> {
 
     fn train(self: Box<Self>, job: Job<'_>) -> Result<Outcome> {
         train(*self, job)
+    }
+}
+
+/// Refuses batches of one picture where a norm would see but one value of each channel.
+fn check_last_batch(summary: &Summary, pictures: usize, batch: usize) -> Result<()> {
+    let is_alone = |output: &[usize]| output.iter().skip(1).product::<usize>() == 1;
+    let mut norms = summary.rows.iter().filter(|row| row.kind == "BatchNorm");
+    let last = match pictures % batch {
+        0 => batch.min(pictures),
+        rest => rest,
+    };
+    match norms.find(|row| is_alone(&row.output)) {
+        Some(norm) if last == 1 => Err(Error::usage(format!(
+            "setting `batch_size` is {batch}, which leaves one picture of {pictures} for a last batch: `{}` wants two at least, \
+             since it sees one place of each; take another batch size, or larger pictures (`size`)",
+            norm.path
+        ))),
+        _ => Ok(()),
     }
 }
 

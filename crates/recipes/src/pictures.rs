@@ -327,7 +327,7 @@ fn or_own(error: Error, dataset: &str, root: &Path) -> Error {
         Ok(count) => format!("no folder but {count} pictures"),
         Err(error) => return error,
     };
-    Error::usage(format!(
+    Error::new(format!(
         "{error}; found {there}: your own pictures want one folder for each class in it, two at least"
     ))
 }
