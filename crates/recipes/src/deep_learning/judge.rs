@@ -166,10 +166,6 @@ impl Judge {
                 percent(made.varieties[i]),
             ]);
         }
-        let found = made.collapse(&self.classes).map_or_else(
-            || "No mode has collapsed by this measure.".to_owned(),
-            |what| format!("Modes have collapsed: {what}."),
-        );
         Section::new("Judged")
             .note("By a LeNet-5 that has learned the real pictures")
             .text(format!(
@@ -182,13 +178,22 @@ impl Judge {
                 format::percent(self.accuracy),
             ))
             .table(table)
-            .text(format!(
-                "{found} They have where a class has less than {} of the pictures, or pictures of a class less than {} of the \
-                 variety of the real ones.",
-                format::percent(LOST),
-                format::percent(ALIKE),
-            ))
+            .text(self.told_collapse(made))
             .table(classes)
+    }
+
+    /// Whether modes have collapsed, in words.
+    pub(crate) fn told_collapse(&self, made: &Verdict) -> String {
+        let found = made.collapse(&self.classes).map_or_else(
+            || "No mode has collapsed by this measure.".to_owned(),
+            |what| format!("Modes have collapsed: {what}."),
+        );
+        format!(
+            "{found} They have where a class has less than {} of the pictures, or pictures of a class less than {} of the variety \
+             of the real ones.",
+            format::percent(LOST),
+            format::percent(ALIKE),
+        )
     }
 
     /// The names of the classes.

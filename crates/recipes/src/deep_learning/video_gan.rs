@@ -382,12 +382,14 @@ impl Prepared for Game {
         (job.say)("judging ..");
         let made = Seen::of(&judge, &game.duel.judged());
         let of_real = Seen::of(&judge, &real);
+        let rng = &mut Rng::at(settings.seed, JUDGED, 1);
+        let of_noise = Seen::of(&judge, &Tensor::uniform(real.shape(), 0.0, 1.0, rng));
         let findings = Findings {
             measured: made.measured(&of_real),
             sections: vec![
                 samples(&game.duel, &real, run)?,
                 adversarial::growth(run, history.epochs.len()),
-                seen::section(&made, &of_real),
+                seen::section(&judge, [&made, &of_real, &of_noise]),
             ],
         };
         let trained = Trained {
@@ -580,6 +582,8 @@ mod tests {
         for title in ["Samples", "Growth", "Judged"] {
             assert!(page.contains(&format!("<h2>{title}</h2>")), "{title}");
         }
+        // Untrained as it is, it makes one and the same.
+        assert!(page.contains("Of the first frames: Modes have collapsed"));
         let run = Run::open(&cut).unwrap();
         let sample = |draw, class| {
             let request = SampleRequest {

@@ -7,7 +7,10 @@ use eras_tensor::Tensor;
 
 /// What a judge of digits sees in videos.
 pub(super) struct Seen {
+    /// Of all frames.
     verdict: Verdict,
+    /// Of the first frame of each video: the others resemble it.
+    first: Verdict,
     /// The share of the videos whose first and last frame show the same digit.
     same: f64,
     /// How many pixels the figure moves from a frame to the next.
@@ -31,6 +34,9 @@ impl Seen {
                 way += (centre[0] - from[0]).hypot(centre[1] - from[1]);
             }
         }
+        let firsts = windows.chunks_exact(WINDOW * WINDOW).step_by(time);
+        let firsts: Vec<f32> = firsts.flatten().copied().collect();
+        let firsts = Tensor::from_slice(&firsts, [count, 1, WINDOW, WINDOW]);
         let windows = Tensor::from_slice(&windows, [count * time, 1, WINDOW, WINDOW]);
         let (seen, ..) = judge.read(&windows);
         let same = seen.chunks_exact(time).filter(|of| of[0] == of[time - 1]);
@@ -38,6 +44,7 @@ impl Seen {
             same: same.count() as f64 / count as f64,
             motion: way / (count * (time - 1)) as f64,
             verdict: judge.judge(&windows),
+            first: judge.judge(&firsts),
         }
     }
 
@@ -88,8 +95,8 @@ fn window(frame: &[f32], width: usize, centre: [f64; 2]) -> Vec<f32> {
         .collect()
 }
 
-/// What the judge has seen, beside what it sees in real videos.
-pub(super) fn section(made: &Seen, real: &Seen) -> Section {
+/// What the judge has seen, beside what it sees in real videos and in noise.
+pub(super) fn section(judge: &Judge, [made, real, noise]: [&Seen; 3]) -> Section {
     let mut table = Table::new([
         "videos",
         "same digit at both ends",
@@ -97,7 +104,12 @@ pub(super) fn section(made: &Seen, real: &Seen) -> Section {
         "confidence",
         "Fréchet distance",
     ]);
-    for (name, seen) in [("made", made), ("real, of test digits", real)] {
+    let rows = [
+        ("made", made),
+        ("real, of test digits", real),
+        ("noise", noise),
+    ];
+    for (name, seen) in rows {
         table = table.row([
             name.to_owned(),
             format::percent(seen.same),
@@ -114,6 +126,10 @@ pub(super) fn section(made: &Seen, real: &Seen) -> Section {
              of the training digits, each taken for a normal distribution: |μ₁ − μ₂|² + tr(Σ₁ + Σ₂ − 2 (Σ₁Σ₂)^½).",
         )
         .table(table)
+        .text(format!(
+            "Of the first frames: {}",
+            judge.told_collapse(&made.first)
+        ))
 }
 
 #[cfg(test)]
