@@ -304,10 +304,7 @@ fn plan(args: &TrainArgs) -> Result<(&'static dyn Recipe, Config, Option<Run>)> 
     } else {
         let recipe = eras_recipes::find(&args.what)?;
         let usual = recipe.defaults();
-        let defaults = args
-            .data
-            .as_ref()
-            .map_or_else(|| usual.clone(), |data| recipe.defaults_for(data));
+        let defaults = recipe.defaults_for(args.data.as_deref(), args.from.as_deref())?;
         let others = defaults
             .iter()
             .filter(|(key, value)| usual.get(*key) != Some(*value));
@@ -315,7 +312,7 @@ fn plan(args: &TrainArgs) -> Result<(&'static dyn Recipe, Config, Option<Run>)> 
             .map(|(key, value)| format!("{key} {value}"))
             .collect();
         if !others.is_empty() {
-            eprintln!("the defaults for as few pictures: {}", others.join(", "));
+            eprintln!("defaults that are others here: {}", others.join(", "));
         }
         (
             recipe,

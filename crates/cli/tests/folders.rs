@@ -239,6 +239,19 @@ fn a_model_begins_with_what_fits_of_another_and_keeps_what_is_frozen() {
     let page = fs::read_to_string(at.path("second/report.html")).unwrap();
     assert!(page.contains("fine-tuned from"));
 
+    // Pictures are as large as there, unless it is said otherwise.
+    let args = [
+        "train",
+        "mlp",
+        "--data",
+        "two",
+        "--from",
+        "first",
+        "--dry-run",
+    ];
+    let said = String::from_utf8_lossy(&at.run(&args).stderr).into_owned();
+    assert!(said.contains(", size 12"), "{said}");
+
     // It repeats, goes on, and tells where it came from.
     at.good(&["train", "second/config.toml", "--out", "again"]);
     assert_eq!(weights(&at.path("again")), weights(&at.path("second")));

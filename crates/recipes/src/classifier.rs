@@ -251,12 +251,31 @@ impl<C: Classifier> Recipe for C {
         Settings::<C>::defaults()
     }
 
-    fn defaults_for(&self, data: &Path) -> Table {
+    fn defaults_for(&self, data: Option<&Path>, from: Option<&Path>) -> Result<Table> {
+        /// What a network is built by.
+        const BUILT_BY: [&str; 3] = ["depth", "stem", "shortcut"];
         let mut table = Settings::<C>::defaults();
-        if let Some(pictures) = pictures::count(&C::common().dataset, data) {
+        let dataset = C::common().dataset;
+        if let Some(pictures) = data.and_then(|data| pictures::count(&dataset, data)) {
             suit(&mut table, pictures);
         }
-        table
+        let Some(from) = from else {
+            return Ok(table);
+        };
+        let run = Run::open(from)?;
+        if let Some(size) = pictures::size_of(&run)? {
+            table.insert("size".into(), (size as i64).into());
+        }
+        if run.config().recipe == C::CARD.name {
+            for key in BUILT_BY {
+                if let Some(value) = run.config().settings.get(key)
+                    && table.contains_key(key)
+                {
+                    table.insert(key.into(), value.clone());
+                }
+            }
+        }
+        Ok(table)
     }
 
     fn prepare(&self, config: &Config) -> Result<Box<dyn Prepared>> {

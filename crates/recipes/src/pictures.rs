@@ -283,6 +283,12 @@ fn name_of(root: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
+/// The height of the pictures that the model of a run sees, if it is known.
+pub(crate) fn size_of(run: &Run) -> Result<Option<usize>> {
+    let answers = Answers::kept_by(run)?;
+    Ok(answers.map(|answers| answers.shape[1]))
+}
+
 /// How many files there are in the user's own folder of pictures, if `root` is one.
 pub(crate) fn count(dataset: &str, root: &Path) -> Option<usize> {
     /// Sets, classes, and what is in them.

@@ -163,10 +163,14 @@ pub trait Recipe: Sync {
     /// All settings with their defaults.
     fn defaults(&self) -> Table;
 
-    /// The defaults for the data in a folder of one's own, where they depend on how much there is.
-    fn defaults_for(&self, data: &Path) -> Table {
-        let _ = data;
-        self.defaults()
+    /// The defaults for the data in a folder of one's own, where they depend on how much there is, and for a training that
+    /// begins from a run, whose network and pictures are then the usual ones.
+    ///
+    /// # Errors
+    /// If the run cannot be read.
+    fn defaults_for(&self, data: Option<&Path>, from: Option<&Path>) -> Result<Table> {
+        let _ = (data, from);
+        Ok(self.defaults())
     }
 
     /// Checks all settings and loads the data, before anything is written.
