@@ -232,7 +232,10 @@ fn base(config: &Config) -> Result<(TextModel, String)> {
              writes texts (to begin with none: `eras train gpt-char`)",
         )
     })?;
-    let base = TextModel::read(&origin.file)?;
+    let base = TextModel::read(&origin.file).map_err(|error| {
+        error
+            .context("the model that this builds on (`from` in a run's config.toml) cannot be read")
+    })?;
     let found = eras_train::hash(&base.gpt.state());
     match &origin.sha256 {
         Some(wanted) if found != *wanted => Err(Error::model_mismatch(format!(
