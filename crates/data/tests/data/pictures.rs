@@ -216,7 +216,7 @@ fn what_is_no_picture_is_an_error_that_names_the_file() {
 #[test]
 fn a_jpeg_that_was_cut_off_is_an_error_wherever_it_was() {
     let mut file = photograph(
-        &GrayImage::from_fn(40, 30, |x, y| Luma([(5 * x ^ 9 * y) as u8])),
+        &GrayImage::from_fn(40, 30, |x, y| Luma([((5 * x) ^ (9 * y)) as u8])),
         6,
     );
     for length in 4..file.len() {
