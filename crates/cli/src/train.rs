@@ -312,7 +312,7 @@ fn plan(args: &TrainArgs) -> Result<(&'static dyn Recipe, Config, Option<Run>)> 
             .map(|(key, value)| format!("{key} {value}"))
             .collect();
         if !others.is_empty() {
-            eprintln!("defaults that are others here: {}", others.join(", "));
+            eprintln!("defaults for this training: {}", others.join(", "));
         }
         (
             recipe,
