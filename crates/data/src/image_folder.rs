@@ -22,12 +22,16 @@ pub use parts::FolderParts;
 use parts::name;
 
 /// The names of picture files end so.
-const ENDINGS: [&str; 5] = ["bmp", "jpeg", "jpg", "png", "webp"];
+const ENDINGS: [&str; 6] = ["bmp", "jfif", "jpeg", "jpg", "png", "webp"];
+/// So do those of pictures that are not read.
+const OTHERS: [&str; 13] = [
+    "avif", "gif", "heic", "heif", "ico", "jp2", "jxl", "pgm", "ppm", "svg", "tga", "tif", "tiff",
+];
 
 /// Pictures in folders, as in `train/cat/1.png`: each folder in `train` is a class, numbered in the order of their
-/// names; pictures may lie deeper inside. Hidden files and files with other endings are passed over.
+/// names; pictures may lie deeper inside. Hidden files and files whose endings are no picture's are passed over.
 ///
-/// A file that cannot be read as a picture is left out and listed in [`skipped`](Self::skipped): those whose
+/// A file that cannot be read as a picture is left out and listed in [`skipped`](Self::skipped): those whose ending or
 /// beginning shows it when the folder is opened, others when their turn comes; their batches are smaller. Once none
 /// is left, batches are errors.
 ///
@@ -81,10 +85,10 @@ impl ImageFolder {
             .filter(|path| path.is_dir())
             .collect();
         let classes: Vec<String> = folders.iter().map(|folder| name(folder)).collect();
-        let mut files = Vec::new();
+        let (mut files, mut others) = (Vec::new(), Vec::new());
         for (folder, label) in folders.iter().zip(0..) {
             let before = files.len();
-            collect(folder, label, &mut files)?;
+            collect(folder, label, &mut files, &mut others)?;
             if files.len() == before {
                 return Err(Error::file(
                     folder,
@@ -102,7 +106,15 @@ impl ImageFolder {
                 format!("found no folders in this folder{but}, wanted one for each class"),
             ));
         }
-        let mut skipped = BTreeMap::new();
+        let not_read = format!(
+            "pictures of this kind are not read, wanted {}",
+            ENDINGS.join(", ")
+        );
+        let other = |path: PathBuf| {
+            let reason = Error::file(&path, &*not_read).to_string();
+            (path, reason)
+        };
+        let mut skipped: BTreeMap<PathBuf, String> = others.into_iter().map(other).collect();
         let checks = in_parallel(&files, |(path, _)| Picture::check(path));
         let mut readable = Vec::with_capacity(files.len());
         for (file, check) in files.into_iter().zip(checks) {
@@ -423,15 +435,23 @@ fn entries(path: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Adds the picture files in `folder` and, not following links, in the folders inside it.
-fn collect(folder: &Path, label: i64, files: &mut Vec<(PathBuf, i64)>) -> Result<()> {
+/// Adds the picture files in `folder` and, not following links, in the folders inside it; those of kinds that are not read go
+/// to `others`.
+fn collect(
+    folder: &Path,
+    label: i64,
+    files: &mut Vec<(PathBuf, i64)>,
+    others: &mut Vec<PathBuf>,
+) -> Result<()> {
     for path in entries(folder)? {
         if path.is_dir() {
             if !path.is_symlink() {
-                collect(&path, label, files)?;
+                collect(&path, label, files, others)?;
             }
         } else if is_picture(&path) {
             files.push((path, label));
+        } else if has_ending(&path, &OTHERS) {
+            others.push(path);
         }
     }
     Ok(())
@@ -439,8 +459,12 @@ fn collect(folder: &Path, label: i64, files: &mut Vec<(PathBuf, i64)>) -> Result
 
 /// Whether a file's name ends as a picture's does.
 fn is_picture(path: &Path) -> bool {
+    has_ending(path, &ENDINGS)
+}
+
+fn has_ending(path: &Path, endings: &[&str]) -> bool {
     let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
-    ENDINGS.iter().any(|known| ending == *known)
+    endings.iter().any(|known| ending == *known)
 }
 
 /// `f` of every item, in their order, by as many threads as there are processors.

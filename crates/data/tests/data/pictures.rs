@@ -469,6 +469,27 @@ fn files_that_are_no_pictures_are_left_out_and_listed() {
 }
 
 #[test]
+fn pictures_of_other_kinds_are_listed_and_what_is_none_is_not() {
+    let folder = animals();
+    let other = folder.file("dog/x.GIF", "GIF89a");
+    folder.file("dog/notes.txt", "a dog");
+    let flat = RgbImage::from_pixel(3, 2, Rgb([9, 9, 9]));
+    folder.file("cat/y.jfif", encode(flat, ImageFormat::Jpeg));
+    let before = open(&animals()).unwrap().len();
+    let animals = open(&folder).unwrap();
+    assert_eq!(animals.len(), before + 1);
+    let [skipped] = &animals.skipped()[..] else {
+        panic!("wanted one");
+    };
+    assert_eq!(skipped.path, other);
+    assert!(
+        skipped
+            .reason
+            .contains("pictures of this kind are not read")
+    );
+}
+
+#[test]
 fn folders_without_pictures_are_errors() {
     let missing = ImageFolder::open("/no/such/folder", [2, 2], Color::Gray).unwrap_err();
     assert!(missing.is_io() && missing.to_string().contains("/no/such/folder"));
@@ -490,7 +511,7 @@ fn folders_without_pictures_are_errors() {
     folder.file("cat/x.txt", "x");
     assert_eq!(
         open(&folder).unwrap_err(),
-        format!("`{root}/cat`: found no pictures (bmp, jpeg, jpg, png, webp) for this class")
+        format!("`{root}/cat`: found no pictures (bmp, jfif, jpeg, jpg, png, webp) for this class")
     );
     folder.file("cat/x.png", "x");
     folder.file("cat/y.png", "y");
