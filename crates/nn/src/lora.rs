@@ -138,13 +138,17 @@ impl<M: Module + Clone> Lora<M> {
     }
 }
 
-impl<M> Module for Lora<M> {
+impl<M: Module> Module for Lora<M> {
     fn visit(&self, path: &mut Path, visitor: &mut dyn Visitor) {
         for adapter in &self.adapters {
             let [a, b] = adapter.names();
             path.within(&a, |path| adapter.a.visit(path, visitor));
             path.within(&b, |path| adapter.b.visit(path, visitor));
         }
+    }
+    fn visit_held(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        self.base.visit_held(path, visitor);
+        self.visit(path, visitor);
     }
     fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut) {
         for adapter in &mut self.adapters {
@@ -235,6 +239,23 @@ mod tests {
         let names: Vec<String> = lora.state().into_iter().map(|(name, _)| name).collect();
         let wanted = ["0.lora_A", "0.lora_B", "1.lora_A", "1.lora_B"];
         assert_eq!(names, wanted.map(|name| format!("{name}.weight")));
+    }
+
+    #[test]
+    fn a_summary_counts_the_frozen_model_and_the_adapters() {
+        let base = net(&mut Rng::new(0));
+        let params = base.count_params();
+        let lora = Lora::new(base, "0.*", 2, 4.0, &mut Rng::new(1)).unwrap();
+        let x = |n| Tensor::zeros([n, lora.base().0.weight.shape()[1]]);
+        let summary = crate::Summary::of(&lora, |n| forward(&lora.model(), &x(n)));
+        assert_eq!(summary.frozen, params);
+        assert_eq!(summary.params, params + lora.count_params());
+        assert_eq!(summary.weight_bytes, 4 * summary.params);
+        // What is not adapted keeps its name.
+        assert!(
+            summary.rows.iter().any(|row| row.path == "1"),
+            "{summary:?}"
+        );
     }
 
     #[test]

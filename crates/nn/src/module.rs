@@ -92,6 +92,12 @@ pub trait Module {
     /// Shows all parameters and buffers to `visitor`, in the same order, to change them.
     fn visit_mut(&mut self, path: &mut Path, visitor: &mut dyn VisitorMut);
 
+    /// As [`visit`](Self::visit), but also what is held and neither trained nor saved with it, as the model that adapters are
+    /// beside ([`Lora`](crate::Lora)): what a [`Summary`](crate::Summary) counts.
+    fn visit_held(&self, path: &mut Path, visitor: &mut dyn Visitor) {
+        self.visit(path, visitor);
+    }
+
     /// Calls `f` for each parameter with its name.
     fn for_each_param(&self, f: &mut dyn FnMut(&str, &Param)) {
         self.visit(&mut Path::default(), &mut OnParams(f));

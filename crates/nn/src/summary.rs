@@ -161,7 +161,7 @@ impl Summary {
         buffers.restore(model);
 
         let mut params = Params(Vec::new());
-        model.visit(&mut Path::default(), &mut params);
+        model.visit_held(&mut Path::default(), &mut params);
         let mut rows = Vec::new();
         let mut seen: Vec<bool> = vec![false; params.0.len()];
         for (i, call) in two.calls.iter().enumerate() {
