@@ -3,7 +3,7 @@
 use crate::args::{Format, GenerateArgs};
 use crate::output;
 use eras_models::large_models::{End, Generation, Sampler};
-use eras_recipes::{Run, TextModel, Translation, Translator, Writer, Written};
+use eras_recipes::{TextModel, Translation, Translator, Writer, Written};
 use eras_tensor::{Error, Result};
 use serde_json::json;
 use std::io::Write;
@@ -20,7 +20,7 @@ pub(crate) fn generate(args: &GenerateArgs) -> Result<()> {
         None => args.prompt.clone(),
     };
     let writer = if args.best {
-        Writer::of(&Run::open(&args.model)?.at_its_best())?
+        Writer::read_best(&args.model)?
     } else {
         Writer::read(&args.model)?
     };

@@ -34,7 +34,9 @@ pub(crate) fn export(args: &ExportArgs) -> Result<()> {
     }
     eras_formats::Format::of_name(&args.out)
         .map_err(|error| error.context("a folder that is not there yet ends with `/`"))?;
-    let (snapshot, damaged) = run(args)?.snapshot()?;
+    let run = Run::open(&args.run)?;
+    let run = if args.best { run.at_its_best() } else { run };
+    let (snapshot, damaged) = run.snapshot()?;
     if let Some(error) = damaged {
         eprintln!("{error}; the one before it is used");
     }
@@ -46,11 +48,6 @@ pub(crate) fn export(args: &ExportArgs) -> Result<()> {
     write(&named(weights, &args.names)?, &args.out, args.format)
 }
 
-fn run(args: &ExportArgs) -> Result<Run> {
-    let run = Run::open(&args.run)?;
-    Ok(if args.best { run.at_its_best() } else { run })
-}
-
 /// Writes what `transformers` reads.
 fn export_folder(args: &ExportArgs) -> Result<()> {
     if args.names.map.is_some() || !args.names.drop.is_empty() {
@@ -58,7 +55,12 @@ fn export_folder(args: &ExportArgs) -> Result<()> {
             "--map and --drop are for a file of weights, and --out names a folder",
         ));
     }
-    let model = Writer::of(&run(args)?)?.goes_on();
+    let writer = if args.best {
+        Writer::read_best(&args.run)?
+    } else {
+        Writer::read(&args.run)?
+    };
+    let model = writer.goes_on();
     model
         .map_err(|error| error.at(&args.run))?
         .write_folder(&args.out)?;

@@ -372,6 +372,9 @@ fn a_model_of_others_is_taught_a_text_and_given_back() {
         "the adapters alone are kept"
     );
 
+    // What is in a folder of others is given back, too.
+    at.good(&["export", "model", "--out", "copy"]);
+    assert!(at.path("copy/model.safetensors").exists());
     // The best weights, in a folder with a dot in its name.
     at.good(&["export", "whole", "--best", "--out", "v1.0/"]);
     let said = |args: &[&str]| at.good(&[args, &["-p", "the cat", "-n", "9"]].concat());

@@ -30,11 +30,15 @@ impl Writer {
         model.map(Self::GoesOn).map_err(|error| error.at(folder))
     }
 
-    /// Of a run.
+    /// Of a run folder, with the best weights of its training in the place of the latest.
     ///
     /// # Errors
-    /// As [`read`](Self::read).
-    pub fn of(run: &Run) -> Result<Self> {
+    /// As [`read`](Self::read), or if the folder is no run.
+    pub fn read_best(folder: &Path) -> Result<Self> {
+        Self::of(&Run::open(folder)?.at_its_best())
+    }
+
+    fn of(run: &Run) -> Result<Self> {
         crate::find(&run.config().recipe)?.writer(run)
     }
 
