@@ -337,11 +337,8 @@ fn report<M: Layer>(
             page = page.environment(name, file.display().to_string());
         }
     }
-    let Fingerprints { train, test } = &run.config().data_sha256;
-    for (set, sha256) in [("training", train), ("test", test)] {
-        if let Some(sha256) = sha256 {
-            page = page.environment(format!("SHA-256 of the {set} set"), sha256);
-        }
+    for (name, sha256) in run.config().data_sha256.named() {
+        page = page.environment(name, sha256);
     }
     page = page
         .environment("SHA-256 of the weights", hash)

@@ -83,16 +83,11 @@ pub(crate) fn report(
     for (name, value) in machine::describe(run.config().threads) {
         page = page.environment(name, value);
     }
-    let data = &run.config().data_sha256;
-    let weights = trained.as_ref().map(|trained| &trained.sha256);
-    for (name, sha256) in [
-        ("SHA-256 of the training set", data.train.as_ref()),
-        ("SHA-256 of the test set", data.test.as_ref()),
-        ("SHA-256 of the weights", weights),
-    ] {
-        if let Some(sha256) = sha256 {
-            page = page.environment(name, sha256);
-        }
+    for (name, sha256) in run.config().data_sha256.named() {
+        page = page.environment(name, sha256);
+    }
+    if let Some(trained) = &trained {
+        page = page.environment("SHA-256 of the weights", &trained.sha256);
     }
     let page = page.footer(format!("Made by eras {}.", run.config().version));
     run.write("report.html", page.render().as_bytes())?;

@@ -81,6 +81,16 @@ impl Fingerprints {
         }
     }
 
+    /// Those that are known, with what a report calls them.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let sets = [
+            ("SHA-256 of the training set", &self.train),
+            ("SHA-256 of the test set", &self.test),
+        ];
+        sets.into_iter()
+            .filter_map(|(name, sha256)| Some((name, sha256.as_deref()?)))
+    }
+
     fn is_unknown(&self) -> bool {
         *self == Self::default()
     }

@@ -140,7 +140,7 @@ impl<T: Float> Task<'_, T> {
         let mut sums = Buffer::take::<T>(sums, stretches * room);
         // SAFETY: the buffer has just been taken for as much; any bits are a number.
         let sums = unsafe { std::slice::from_raw_parts_mut(sums.start::<T>(), stretches * room) };
-        let (mut weights, mut offsets) = (Vec::<[T; R]>::new(), Vec::new());
+        let (mut weights, mut offsets) = (Vec::<[T; R]>::new(), Offsets::default());
         for first in groups.clone().step_by(at_once) {
             let block = first..groups.end.min(first + at_once);
             for c0 in (0..job.depth.max(1)).step_by(depth.max(1)) {
@@ -152,8 +152,7 @@ impl<T: Float> Task<'_, T> {
                     .read(home, part, &layout, channel, block.len() * count);
                 let from = field.copied();
                 let of_taps = self.source.taps(part, &layout);
-                offsets.clear();
-                offsets.extend(
+                offsets.set(
                     (0..count).flat_map(|c| of_taps.iter().map(move |t| c * layout.channel + t)),
                 );
                 for group in block.clone() {
@@ -228,6 +227,22 @@ impl<T: Float> Task<'_, T> {
     }
 }
 
+/// Where the taps of all channels read, from the first place on.
+#[derive(Default)]
+struct Offsets {
+    all: Vec<usize>,
+    /// The largest.
+    most: usize,
+}
+
+impl Offsets {
+    fn set(&mut self, all: impl Iterator<Item = usize>) {
+        self.all.clear();
+        self.all.extend(all);
+        self.most = self.all.iter().copied().max().unwrap_or(0);
+    }
+}
+
 /// `sums[r] += Σ_k weights[k][r] from[offsets[k] ..]`, from 0 on unless it goes on: at most `V` vectors at a time, since as many
 /// sums take turns as there are vectors.
 fn add<const R: usize, const V: usize, L: Lanes>(
@@ -235,12 +250,13 @@ fn add<const R: usize, const V: usize, L: Lanes>(
     goes_on: bool,
     from: &[L::T],
     weights: &[[L::T; R]],
-    offsets: &[usize],
+    offsets: &Offsets,
 ) {
     let lanes = sums.len() / R;
-    let farthest = offsets.iter().max().map_or(0, |at| at + lanes);
     assert!(
-        lanes.is_multiple_of(LANES) && from.len() >= farthest && weights.len() == offsets.len(),
+        lanes.is_multiple_of(LANES)
+            && from.len() >= offsets.most + lanes
+            && weights.len() == offsets.all.len(),
         "conv: a tap reaches beyond what was copied"
     );
     let vectors = lanes / L::COUNT;
@@ -248,7 +264,7 @@ fn add<const R: usize, const V: usize, L: Lanes>(
     macro_rules! some {
         ($block:ident, $($n:literal)+) => {
             match $block.len() {
-                $($n if $n <= V => add_at::<R, $n, L>(sums, $block.start * L::COUNT, goes_on, from, weights, offsets),)+
+                $($n if $n <= V => add_at::<R, $n, L>(sums, $block.start * L::COUNT, goes_on, from, weights, &offsets.all),)+
                 n => unreachable!("{n} vectors"),
             }
         };

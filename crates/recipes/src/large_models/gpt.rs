@@ -2,7 +2,7 @@
 //! beside them (Hu et al. 2021, arXiv:2106.09685).
 
 use super::gpt_like::{GptLike, Next};
-use super::samples::{self, Diary};
+use super::samples::{self, Diary, LENGTH};
 use super::texts::Texts;
 use super::{TextModel, Writer, gpt_like, texts};
 use crate::classification::{check_loop, precision};
@@ -321,13 +321,20 @@ fn findings<M: GptLike>(
     let texts = [
         (
             "Before:",
-            samples::written(&base.gpt, &base.tokenizer, &prompt, 0.8, settings.seed)?,
+            samples::written(
+                LENGTH,
+                &base.gpt,
+                &base.tokenizer,
+                &prompt,
+                0.8,
+                settings.seed,
+            )?,
         ),
         (
             "After:",
-            learned
-                .model
-                .with(|gpt| samples::written(gpt, &base.tokenizer, &prompt, 0.8, settings.seed))?,
+            learned.model.with(|gpt| {
+                samples::written(LENGTH, gpt, &base.tokenizer, &prompt, 0.8, settings.seed)
+            })?,
         ),
     ];
     for (when, text) in texts {

@@ -2,7 +2,7 @@
 //! which it has for one.
 
 use super::gpt_like::Next;
-use super::samples::{self, Diary};
+use super::samples::{self, Diary, LENGTH};
 use super::{TextModel, Writer, gpt_like, texts};
 use crate::classification::{check_loop, precision};
 use crate::experiment::Findings;
@@ -328,7 +328,7 @@ fn written(settings: &Settings, tokenizer: &Tokenizer, gpt: &Gpt) -> Result<Sect
     let beginning = beginning(tokenizer);
     let section = Section::new("Written").note("By the model, after one line break");
     [0.5, 0.8, 1.0].into_iter().try_fold(section, |section, t| {
-        let text = samples::written(gpt, tokenizer, &beginning, t, settings.seed)?;
+        let text = samples::written(LENGTH, gpt, tokenizer, &beginning, t, settings.seed)?;
         Ok(section
             .text(format!("At temperature {t}:"))
             .written(text.trim()))

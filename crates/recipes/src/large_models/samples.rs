@@ -14,21 +14,11 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Tokens of a text, what it begins with among them.
-const LENGTH: usize = 600;
+/// Tokens of a text for a page, what it begins with among them.
+pub(super) const LENGTH: usize = 600;
 
-/// A text from `beginning` on, also one longer than what the model sees at once.
+/// A text of `length` tokens from `beginning` on, also one longer than what the model sees at once.
 pub(super) fn written(
-    gpt: &Gpt,
-    tokenizer: &Tokenizer,
-    beginning: &[u32],
-    temperature: f64,
-    seed: u64,
-) -> Result<String> {
-    of_length(LENGTH, gpt, tokenizer, beginning, temperature, seed)
-}
-
-fn of_length(
     length: usize,
     gpt: &Gpt,
     tokenizer: &Tokenizer,
@@ -95,7 +85,7 @@ impl<M: GptLike + Send> Callback for Diary<M> {
             file,
         } = self;
         model.load_state(&moment.model().state())?;
-        let text = model.with(|gpt| of_length(FEW, gpt, tokenizer, beginning, 0.8, *seed))?;
+        let text = model.with(|gpt| written(FEW, gpt, tokenizer, beginning, 0.8, *seed))?;
         let entry = Entry {
             epoch: moment.epoch(),
             text,
